@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from mcjax.generators.chains import Read, readings, source_of
 from mcjax.generators.contrasts import differs_from_zero, exactly, finite
 from mcjax.generators.growth import LAW, collapses
+from mcjax.generators.histories import histories
 from mcjax.generators.simulate import Values
 from mcjax.generators.study import GeneratorCondition, GeneratorStudy
 from mcjax.network import Network
@@ -84,27 +84,8 @@ def reached(
     control: GeneratorCondition, other: GeneratorCondition, generations: int
 ) -> Bool[np.ndarray, "T+1 M"]:
     """Return when models have read other data than those of the control, shape (T + 1, M)."""
-    reads = [readings(c.network, generations) for c in (control, other)]
-    size = control.network.size
-    news = np.zeros((generations + 1, size), bool)
-    for t, (mine, its) in enumerate(zip(*reads, strict=True)):
-        for i in range(size):
-            if _named(control.network, mine[i]) != _named(other.network, its[i]):
-                news[t, i] = True
-            elif not mine[i]:
-                news[t, i] = news[t - 1, i]
-            else:
-                begins = control.begins_at(t)
-                begun = begins is not None and news[begins, i]
-                parents = [read.origin for read in mine[i] if read.origin < size]
-                news[t, i] = begun or (t > 0 and news[t - 1, parents].any())
-    return news
-
-
-def _named(network: Network, reads: Sequence[Read]) -> list[tuple[object, ...]]:
-    """Return reads with the names of real sources, whose positions may differ between networks."""
-    size = network.size
-    return [(source_of(network, one) if one.origin >= size else "", *one) for one in reads]
+    mine, its = (np.array(histories(one, generations)) for one in (control, other))
+    return np.asarray(mine != its)
 
 
 def arrivals(differs: Bool[np.ndarray, "T+1 M"]) -> list[int | None]:

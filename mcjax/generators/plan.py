@@ -23,6 +23,7 @@ from mcjax.generators.chains import compiled, readings
 from mcjax.generators.contrasts import FEWEST
 from mcjax.generators.flip import ARRIVAL
 from mcjax.generators.generator import Generator
+from mcjax.generators.histories import History, histories
 from mcjax.generators.judge import all_claims
 from mcjax.generators.keys import FIT, INIT, MEASURE, fit_keys, sample_keys
 from mcjax.generators.simulate import COPIES, block_size, measures_of, own_measures_of
@@ -134,10 +135,15 @@ def plan_generators(study: GeneratorStudy, power: float) -> GeneratorPlan:
 def _claims(study: GeneratorStudy) -> dict[tuple[str, str], int]:
     """Return how many claims are judged; which they are does not depend on what is measured."""
     names, draws = own_measures_of(study), np.random.default_rng(0)
-    values = [
-        draws.normal(size=(FEWEST, study.generations + 1, condition.network.size, len(own)))
-        for condition, own in zip(study.conditions, names, strict=True)
-    ]
+    drawn: dict[History, np.ndarray] = {}  # models with common draws measure the same
+    values = []
+    for condition, own in zip(study.conditions, names, strict=True):
+        rows = histories(condition, study.generations)
+        for history in (history for models in rows for history in models):
+            if history not in drawn:
+                drawn[history] = draws.normal(size=(FEWEST, len(own)))
+        measured = np.array([[drawn[history] for history in models] for models in rows])
+        values.append(measured.transpose(2, 0, 1, 3))
     judged = (claim.place for claim, why in all_claims(study, values, names) if not why)
     return dict(Counter((place.quantity.partition("(")[0], place.law) for place in judged))
 

@@ -12,6 +12,7 @@ FEEDS = {
     "zoo": [(0, 0, N), (0, 1, HALF), ("real", 1, HALF), (2, 2, HALF), ("real", 2, HALF), (2, 3, N)],
     "stable": [(0, 1, N), (1, 2, N), (2, 3, HALF), ("real", 3, HALF)],
     "flip": [(0, 1, N), (1, 2, N), (2, 3, HALF), ("real", 3, HALF), (2, 0, N)],
+    "line": [(0, 0, N), (0, 1, N), (1, 2, N), (2, 3, N)],
     "ring": [(2, 0, 70), ("real", 0, 30), (0, 1, N), (1, 2, N), (0, 3, HALF), (1, 3, HALF)],
 }
 """The zoo: a self-loop, its reader, an anchored loop and its reader. Stable: a frozen teacher."""

@@ -1,5 +1,6 @@
 """Plans of studies of generators: counts that runs have, and powers that claims have."""
 
+import dataclasses
 from collections import Counter
 
 import jax
@@ -35,18 +36,35 @@ def test_passes_of_the_outermost_loops():
     assert turns(jax.jit(lambda x: loop(x, jnp.int32(x)))) is None
 
 
+def claims_of_a_run(made):
+    """Count the claims that a run judges, by kind and law."""
+    judged = [c for c in mcjax.verify_generators(made).cells if "begin at" not in c.note]
+    return Counter((cell.quantity.partition("(")[0], cell.law) for cell in judged)
+
+
 @pytest.mark.parametrize("start", ["scratch", "own"])
 def test_claims_and_fits_are_those_of_the_run(start):
     made = study("stable", "flip", "zoo", generations=8, chains=70, start=start)
     planned = plan_generators(made, 0.9)
-    judged = [c for c in mcjax.verify_generators(made).cells if "begin at" not in c.note]
-    kinds = ((cell.quantity.partition("(")[0], cell.law) for cell in judged)
-    assert planned.claims == Counter(kinds)
+    assert planned.claims == claims_of_a_run(made)
     fitted = (4 * 9 - 8) + 4 * 9 + 4 * 9  # a frozen teacher is fitted once
     [fits] = planned.fits
     assert fits == (KDE, 100, 128 * fitted, 0)
     assert planned.block == 64
     assert planned.kept == 8 * 70 * 9 * 4 * 2 * 3
+
+
+def test_a_plan_knows_where_common_draws_leave_nothing_to_claim():
+    """Model 0 of both reads itself alone, and is the same to the last bit; model 1 is not."""
+    made = study("zoo", "line", generations=4, chains=8)
+    claims = plan_generators(made, 0.9).claims
+    assert claims == claims_of_a_run(made)
+    apart = dataclasses.replace(made.conditions[1], label="other")
+    apart = dataclasses.replace(made, conditions=(made.conditions[0], apart))
+    more = plan_generators(apart, 0.9).claims
+    assert more == claims_of_a_run(apart)
+    key = ("equal", "self-loop")
+    assert more[key] - claims[key] == 2  # the measures of model 0
 
 
 @pytest.mark.parametrize("chains", [6, 16])
