@@ -5,7 +5,7 @@ origin makes of it. A chain of such feeds back to real data is described by the 
 along it, so two models of one description are equal in law, though not in their numbers. A model
 that reads itself alone runs through all of them: its generation k is in law every model that is k
 feeds away from real data, in any network and at any generation. Where fits begin at earlier ones,
-the same gaps are taken and not judged: they show what the memory of parameters brings.
+the same gaps are shown and not judged: they tell what the memory of parameters brings.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Generator:
         Real data of further sources, by the names that networks have for them.
     compare : callable, optional
         ``compare(key, params, others) -> dict`` of numbers by name, which say how alike two models
-        are. A model is told the mean over all others.
+        are. A model has the mean over all others.
 
     Examples
     --------

@@ -191,8 +191,8 @@ def judge_generators(study: GeneratorStudy, measured: Measured) -> GeneratorVeri
     own = [one[..., : len(of)] for one, of in zip(values, single, strict=True)]
     found = list(all_claims(study, own, single))
     judged = [claim for claim, why in found if not why]
-    told = [unjudged(claim, why) for claim, why in found if why]  # no part of the error budget
-    cells = settle(judged, study.confidence) + settle(told, study.confidence)
+    shown = [unjudged(claim, why) for claim, why in found if why]  # no part of the error budget
+    cells = settle(judged, study.confidence) + settle(shown, study.confidence)
     abouts = dict.fromkeys(c.generator.about for c in study.conditions if c.generator.about)
     lost = sum(int((~np.isfinite(one)).any((1, 3)).sum()) for one in values)
     return GeneratorVerification(

@@ -72,11 +72,13 @@ def _claims(kind: str, cells: Sequence[Cell], controls: dict[str, str]) -> Table
             places.insert(1, controls[cell.condition])
         shares = [f"{cell.ratio:.0%}" if math.isfinite(cell.ratio) else "-"] if share else []
         found = with_error(cell.empirical, cell.standard_error)
-        table.add_row(*map(label, places), found, *shares, *map(number, cell.interval), told(cell))
+        table.add_row(
+            *map(label, places), found, *shares, *map(number, cell.interval), verdict_of(cell)
+        )
     return table
 
 
-def told(cell: Cell) -> str:
+def verdict_of(cell: Cell) -> str:
     """Return a verdict, with its mark, as markup."""
     if cell.note:
         return NOT_JUDGED

@@ -24,7 +24,7 @@ from mcjax.numbers import how_many
 from mcjax.report.console import MARK, PLAIN, STYLE, counted, grouped, label, numbers, show_table
 from mcjax.report.folder import ResultFolder
 from mcjax.report.generated import samples_json, samples_text, show_samples
-from mcjax.report.generator_claims import kind_of, measure_of, told
+from mcjax.report.generator_claims import kind_of, measure_of, verdict_of
 from mcjax.report.store import source_of
 from mcjax.report.tabular import parquet
 from mcjax.report.transfer import show_transfers, transfers_json
@@ -278,7 +278,7 @@ def show_arrivals(console: Console, verification: GeneratorVerification) -> None
         times = cell.empirical, cell.predicted
         when = ("never" if math.isnan(t) else f"t = {t:.0f}" for t in times)
         places = (cell.condition, controls[cell.condition], cell.model)
-        table.add_row(*(label(place or "-") for place in places), *when, told(cell))
+        table.add_row(*(label(place or "-") for place in places), *when, verdict_of(cell))
     show_table(console, table)
 
 

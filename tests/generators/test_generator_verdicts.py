@@ -204,10 +204,10 @@ def test_what_is_not_judged_where_fits_remember():
     assert {("equal", True), ("growth", False), ("drift", False)} <= kinds["base"]
     assert kinds["own"] == kept | {("growth", True), ("drift", True), ("equal", True)}
     own = found["own"]
-    told = [cell for cell in own.cells if cell.note]
-    assert {cell.verdict for cell in told} == {"inconclusive"}
-    assert all("fits begin at" in cell.note for cell in told)
-    assert all(np.isfinite([cell.empirical, cell.standard_error]).all() for cell in told)
+    shown = [cell for cell in own.cells if cell.note]
+    assert {cell.verdict for cell in shown} == {"inconclusive"}
+    assert all("fits begin at" in cell.note for cell in shown)
+    assert all(np.isfinite([cell.empirical, cell.standard_error]).all() for cell in shown)
     flips = [cell for cell in own.cells if cell.quantity == "flip(square)"]
     claims = list(flip_claims(own.study, own.values, own.measures))
     alone = {cell.place: cell for cell in settle(claims, 0.99)}
