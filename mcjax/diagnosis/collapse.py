@@ -220,7 +220,7 @@ def _diagnosis(net: Network, facts: Facts, asked: Asked) -> Diagnosis:
     rates = Rates.unknown(net.size)
     if small or wanted is not None:
         rates = rates_of(whole, facts, failures, wanted)
-    marked = facts.penalised or bool(net.selections) or not facts.refits
+    marked = facts.marked(net)
     collapses = failures.noise | failures.explodes
     verdicts = Verdicts(net, flow, failures, rates)
     models: Mapping[str, ModelVerdict] = verdicts

@@ -21,13 +21,8 @@ from mcjax.diagnosis.explosion import FiniteSample, finite_sample_drawn
 from mcjax.diagnosis.fine_tuning import EXACT as STEPS_EXACT
 from mcjax.diagnosis.graph import Paths, sources_of_models
 from mcjax.diagnosis.long_run import Facts
-from mcjax.diagnosis.schedules import (
-    OWN_COVARIATES,
-    anchors_in,
-    noise_in,
-    phase_verdict,
-    rates_unknown,
-)
+from mcjax.diagnosis.reached import reached
+from mcjax.diagnosis.schedules import OWN_COVARIATES, phase_verdict, rates_unknown
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.errors import InputError
 from mcjax.laws.collapse.components import DataFlow
@@ -82,9 +77,8 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
             f"has {law.turns:,} generations of {net.size:,} models to draw, which are too many"
             " together; give fewer",
         )
-    lift = Lift(net)
-    flow, size = lift.flow(), net.size
-    origins, noise, unknown = noise_in(net, facts, lift, flow)
+    found, size = reached(net, facts, Lift(net)), net.size
+    lift, flow, origins, noise, unknown, _ = found
     rows = (lift.phases, size)
     # in the mean over independent networks a model has one verdict, which each network passes on
     grows, open_ = (_by_network(law, net, marks.reshape(rows)) for marks in (noise, unknown))
@@ -102,9 +96,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
     largest = np.where(in_cycles(flow), radius, -np.inf).reshape(rows).max(0)
     # of the mean over networks; where groups of them take turns, of the worst turn
     slopes, limits = (np.max(law.groups @ table, axis=0) for table in (rates.growth, rates.limit))
-    anchors = [
-        (anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_in(net, facts, lift, flow)
-    ]
+    anchors = found.anchors_of_models()
     path_to, sources = Paths(flow, origins), sources_of_models(flow, origins, lift)
     shown = law.turns if law.turns <= MOST_SHOWN or not law.independent else 0
     columns, models = (open_, grows, rates.growth, rates.limit), {}
@@ -113,19 +105,18 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         worst = int(noise.reshape(rows)[:, i].argmax()) * size + i
         models[name] = ModelVerdict(
             noise=noisy if noisy or settled else None,
-            forgets=any(far[i] for _, far in anchors),
+            forgets=bool(anchors[i]),
             explodes=False,
             radius=None if largest[i] == -np.inf else float(largest[i]),
             growth=float(slopes[i]) if noisy else None,
             limit=None if noisy or not settled else float(limits[i]),
             sources=sources[i],
-            anchors=tuple(anchor for anchor, far in anchors if far[i]),
+            anchors=anchors[i],
             explosions=(),
             path=tuple(lift.models[k] for k in path_to(worst)),
             frozen=bool(lift.frozen[i]),
             phases=tuple(map(phase_verdict, range(shown), *(table[:, i] for table in columns))),
         )
-    marked = facts.penalised or not facts.refits or bool(net.selections)
     return Diagnosis(
         models=models if reason else followed(net, models),
         unstable_sources=origins,
@@ -135,7 +126,7 @@ def diagnose_drawn(net: Network, facts: Facts) -> Diagnosis:
         inapplicable=reason,
         finite_sample=_exact(net, facts, lift, flow),
         drawn=True,
-        in_any_order=sound_in_any_order(lift, marked),
+        in_any_order=sound_in_any_order(lift, facts.marked(net)),
     )
 
 

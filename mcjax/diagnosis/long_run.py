@@ -99,6 +99,10 @@ class Facts(NamedTuple):
         """True if a penalty shrinks fits, a false anchor of every model that is fitted."""
         return self.condition is not None and bool(self.condition.model.shrinkage)
 
+    def marked(self, net: Network) -> bool:
+        """Return whether penalties, steps or selections tell where noise stays, besides feeds."""
+        return self.penalised or not self.refits or bool(net.selections)
+
     @property
     def from_files(self) -> bool:
         """True if real data are rows of files, which the model need not describe."""

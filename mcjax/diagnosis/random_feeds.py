@@ -14,7 +14,8 @@ import numpy as np
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.graph import Paths, sources_of_models
 from mcjax.diagnosis.long_run import Facts
-from mcjax.diagnosis.schedules import anchors_in, noise_in, rates_unknown
+from mcjax.diagnosis.reached import reached
+from mcjax.diagnosis.schedules import rates_unknown
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.peeling import sound_in_any_order
@@ -43,31 +44,29 @@ def diagnose_random_feeds(net: Network, facts: Facts) -> Diagnosis:
     facts : Facts
         What is known of the model. Rates are those of data of one curvature.
     """
-    lift = Lift(net)
-    flow = lift.flow()
-    origins, noise, unknown = noise_in(net, facts, lift, flow)
+    found = reached(net, facts, Lift(net))
+    lift, flow, origins, noise, unknown, _ = found
     reason = rates_unknown(net, facts, 0) or _without_rates(net)
     radius, growth, limit = _rates(net, lift, noise, known=not reason)
     cyclic = in_cycles(flow)
-    anchors = anchors_in(net, facts, lift, flow)
+    anchors = found.anchors_of_models()
     path_to, sources = Paths(flow, origins), sources_of_models(flow, origins, lift)
     models = {
         name: ModelVerdict(
             noise=None if unknown[i] else bool(noise[i]),
-            forgets=any(bool(far[i]) for _, far in anchors),
+            forgets=bool(anchors[i]),
             explodes=False,
             radius=float(radius[i]) if cyclic[i] else None,
             growth=float(growth[i]) if noise[i] else None,
             limit=None if noise[i] or unknown[i] else float(limit[i]),
             sources=sources[i],
-            anchors=tuple(anchor for anchor, far in anchors if far[i]),
+            anchors=anchors[i],
             explosions=(),
             path=tuple(lift.models[k] for k in path_to(i)),
             frozen=bool(lift.frozen[i]),
         )
         for i, name in enumerate(net.models)
     }
-    marked = facts.penalised or not facts.refits or bool(net.selections)
     return Diagnosis(
         models=models,
         unstable_sources=origins,
@@ -77,7 +76,7 @@ def diagnose_random_feeds(net: Network, facts: Facts) -> Diagnosis:
         inapplicable=reason,
         finite_sample=None if facts.regression is None else EXACT,
         drawn=True,
-        in_any_order=sound_in_any_order(lift, marked),
+        in_any_order=sound_in_any_order(lift, facts.marked(net)),
     )
 
 

@@ -7,20 +7,19 @@ phases. A model is called by the worst of its phases.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcjax.diagnosis.cures import repairs
 from mcjax.diagnosis.early import followed
-from mcjax.diagnosis.failure import Anchor, what_is_known
 from mcjax.diagnosis.fine_tuning import BY_RADIUS, SCHEDULE
-from mcjax.diagnosis.graph import Paths, origins_before, sources_of_models
-from mcjax.diagnosis.long_run import Facts, alike, false_anchors
+from mcjax.diagnosis.graph import Paths, sources_of_models
+from mcjax.diagnosis.long_run import Facts, alike
+from mcjax.diagnosis.reached import reached
 from mcjax.diagnosis.steps_in_phases import steps_in_phases
 from mcjax.diagnosis.verdict import Diagnosis, ModelVerdict, PhaseVerdict
-from mcjax.laws.collapse.adjacency import Adjacency
 from mcjax.laws.collapse.components import DataFlow
 from mcjax.laws.collapse.lift import Lift
 from mcjax.laws.collapse.origins import CollapseOrigin, collapsing
@@ -32,11 +31,10 @@ from mcjax.laws.first_order.lifted_system import lifted
 from mcjax.laws.first_order.score_equations import linear_system
 from mcjax.laws.law import Inapplicable
 from mcjax.models.information import UNIT
-from mcjax.network.feed import Feed
 from mcjax.network.network import Network
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float, Int
 
 MOST_COMMON = 200_000
 """Largest number of models times phases up to which all models have the phases of the network."""
@@ -69,16 +67,11 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
     """
     vertices = net.size * net.later.turns
 
-    def found(lift: Lift) -> _Reached:
-        flow = lift.flow()
-        return _Reached(
-            lift, flow, *noise_in(net, facts, lift, flow), anchors_in(net, facts, lift, flow)
-        )
-
     if vertices <= MOST_COMMON:
-        lift, flow, origins, noise, unknown, anchors_at = found(Lift(net))
+        found = reached(net, facts, Lift(net))
     else:
-        lift, flow, origins, noise, unknown, anchors_at = reached_in_periods(net, found)
+        found = reached_in_periods(net, partial(reached, net, facts))
+    lift, flow, origins, noise, unknown, _ = found
     reason = rates_unknown(net, facts, vertices)
     radius, rates = _rates(net, lift, flow, origins, known=not reason)
     explodes = np.zeros(len(lift.model), bool)
@@ -88,7 +81,7 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
             noise, unknown, reason = rates.collapses & ~explodes, np.zeros_like(noise), ""
         except Inapplicable as error:
             reason = str(error)
-    anchors = [(anchor, lift.any_phase(far).tolist()) for anchor, far in anchors_at]
+    anchors = found.anchors_of_models()
     largest = np.full(net.size, -np.inf)
     cyclic = in_cycles(flow)
     with np.errstate(invalid="ignore"):  # of a radius that is not known
@@ -106,13 +99,13 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         exploded = bool(explodes[own].any())
         models[name] = ModelVerdict(
             noise=noisy if noisy or settled else None,
-            forgets=any(far[i] for _, far in anchors),
+            forgets=bool(anchors[i]),
             explodes=exploded,
             radius=None if largest[i] == -np.inf else float(largest[i]),
             growth=None if exploded else phases[worst].growth,
             limit=None if noisy or exploded or not settled else float(rates.limit[own].max()),
             sources=sources[i],
-            anchors=tuple(anchor for anchor, far in anchors if far[i]),
+            anchors=anchors[i],
             explosions=(),
             path=tuple(lift.models[v] for v in path_to(int(own[worst]))),
             frozen=bool(lift.frozen[own[0]]),
@@ -127,31 +120,8 @@ def diagnose_schedule(net: Network, facts: Facts) -> Diagnosis:
         inapplicable=reason,
         note="" if facts.refits or reason else BY_RADIUS,
         finite_sample=None if facts.regression is None else EXACT,
-        in_any_order=sound_in_any_order(
-            lift, facts.penalised or not facts.refits or bool(net.selections)
-        ),
+        in_any_order=sound_in_any_order(lift, facts.marked(net)),
     )
-
-
-class _Reached(NamedTuple):
-    """Collapse origins and anchors that reach the vertices of a lift."""
-
-    lift: Lift
-    flow: DataFlow
-    origins: tuple[CollapseOrigin, ...]
-    noise: Bool[np.ndarray, " V"]
-    unknown: Bool[np.ndarray, " V"]
-    anchors: tuple[tuple[Anchor, Bool[np.ndarray, " V"]], ...]
-
-    @property
-    def states(self) -> Int[np.ndarray, " V"]:
-        """A number for each vertex, the same where the same reaches it."""
-        sets: dict[int, int] = {}
-        found = origins_before(self.flow, self.origins)
-        result = np.array([sets.setdefault(bits, len(sets)) for bits in found])
-        for mark in (self.noise, self.unknown, *(far for _, far in self.anchors)):
-            result = np.unique(2 * result + mark, return_inverse=True)[1]
-        return result
 
 
 class Phases(Sequence[PhaseVerdict]):
@@ -204,27 +174,6 @@ def phase_verdict(z: int, unknown: bool, grows: bool, growth: float, limit: floa
     return PhaseVerdict(z, collapses=False, growth=None, limit=float(limit))
 
 
-def noise_in(
-    net: Network, facts: Facts, lift: Lift, flow: DataFlow
-) -> tuple[tuple[CollapseOrigin, ...], Bool[np.ndarray, " V"], Bool[np.ndarray, " V"]]:
-    """Return the collapse origins, where noise accumulates, and where it may do so.
-
-    Penalties and selections may hold noise. So may a memory, or steps, of which nothing is known.
-    """
-    if not (facts.refits and (net.memory.current_only or net.memory.vanishing)):
-        return (), np.zeros(len(lift.model), bool), ~lift.frozen
-    marked = np.full(len(lift.model), facts.penalised)
-    keeps = np.array([feed.keep is not None for feed in lift.feeds], bool)
-    marked[lift.read_by[keeps[lift.reads]]] = True
-    if not marked.any():
-        noise = collapsing(flow, lift.origins)
-        return lift.origins, noise, np.zeros(len(marked), bool)
-    edges = lift.edges
-    whole = ~np.append(keeps, False)[edges.feed]  # an estimate that is kept is passed on as it is
-    raw = Adjacency(edges.origin[whole], edges.reader[whole], len(marked))
-    return what_is_known(flow, lift.origins, marked, raw)
-
-
 def _rates(
     net: Network, lift: Lift, flow: DataFlow, origins: tuple[CollapseOrigin, ...], known: bool
 ) -> tuple[Float[np.ndarray, " V"], CollapseRates]:
@@ -236,55 +185,3 @@ def _rates(
     system = lifted(linear_system(net, UNIT), lift.frozen[: net.size])
     rates = collapse_rates(flow, origins, system)
     return component_radii(flow, system.transition), rates
-
-
-def anchors_in(
-    net: Network, facts: Facts, lift: Lift, flow: DataFlow
-) -> tuple[tuple[Anchor, Bool[np.ndarray, " V"]], ...]:
-    """Return the false anchors, and which vertices each of them reaches.
-
-    Whether false anchors cancel is not asked.
-    """
-    found = []
-    parts = flow.readers.components
-    false = false_anchors(net, facts)
-    for name in (name for name, s in lift.source_index.items() if false[s]):
-        read = np.array([feed.origin == name for feed in lift.feeds], bool)
-        begins = lift.read_by[read[lift.reads]]
-        # what closed components and frozen models begin with stays
-        entered = np.zeros(len(parts), bool)
-        ends, starts = parts.label[flow.feeders.origins], parts.label[flow.feeders.ends]
-        entered[ends[ends != starts]] = True
-        closed = ~(entered | parts.having(flow.anchored))[parts.label]
-        held = np.array(_held(net, name))[lift.model]
-        begun = closed & held & (lift.frozen | lift.begun)
-        found.append((Anchor(name, "source", None), [*begins, *np.flatnonzero(begun)]))
-    if facts.penalised:
-        found.append((Anchor("penalty", "penalty", None), list(range(len(lift.model)))))
-    kept: dict[Anchor, list[int]] = {}
-    for k, feed in enumerate(lift.feeds):
-        if feed.keep is not None:
-            kind = fields(feed.keep)[0].name
-            anchor = Anchor(f"{feed.origin} -> {feed.reader}", kind, None)
-            kept.setdefault(anchor, []).extend(lift.read_by[lift.reads == k])
-    return tuple(
-        (anchor, flow.readers.reached(begins))
-        for anchor, begins in (*found, *kept.items())
-        if begins
-    )
-
-
-def _held(net: Network, source: str) -> list[bool]:
-    """Return which models have read a source, at first or through others, before the turns."""
-    held = [source in _origins(feeds) for feeds in net.first_by_reader]
-    for table in map(net.reads, range(1, net.later.before + 1)):
-        carried = {source} | {name for name, has in zip(net.models, held, strict=True) if has}
-        held = [
-            bool(carried & _origins(feeds)) if feeds else before
-            for feeds, before in zip(table, held, strict=True)
-        ]
-    return held
-
-
-def _origins(feeds: tuple[Feed, ...]) -> set[str]:
-    return {feed.origin for feed in feeds if feed.weight}
