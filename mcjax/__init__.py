@@ -13,6 +13,7 @@ The subpackages, each of which imports only those above it (enforced by a test):
     numbers    numbers as they come from Python, NumPy and files
     text       names and numbers for people; JSON and CSV
     summaries  how objects show themselves, as text and in notebooks
+    ongoing    how far long work inside of a computation is
     calls      calls with other arguments than a function takes
     arguments  the types of arguments, where users call functions
     solvers    linear systems, and how a fit ends

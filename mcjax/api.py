@@ -22,7 +22,7 @@ from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.registry import Laws, further_laws, is_built_in
-from mcjax.progress import Progress
+from mcjax.progress import Progress, shows_work
 from mcjax.study.study import Study
 from mcjax.study.survey import Survey
 from mcjax.study.theory import theory_for
@@ -142,7 +142,7 @@ def verify(
     laws : mapping of str to Law, or iterable of Law or str, optional
         Further laws, judged in addition to the built-in ones; see :func:`predict`.
     progress : bool, optional
-        Whether a line shows how far the simulation is; see :func:`simulate`.
+        Whether a line shows how far laws and simulation are; see :func:`simulate`.
 
     Returns
     -------
@@ -168,7 +168,8 @@ def verify(
       mse  finite_sample  3 verified
     """
     quantities_of(study)
-    predictions = predict(study if theory is None else theory_for(study, theory), laws)
+    with shows_work(quiet=not progress):
+        predictions = predict(study if theory is None else theory_for(study, theory), laws)
     rehearse(study, predictions)
     tallies = simulate(study, report=report, progress=progress)
     return judge(study, predictions, [tally.outcome for tally in tallies])
@@ -369,8 +370,7 @@ def judge_pieces(
     pieces : sequence of LateErrors
         Late errors of the networks of all its pieces, in order.
     without : Clause, optional
-        A clause of the collapse law to leave out; see
-        :data:`mcjax.laws.collapse.origins.CLAUSES`.
+        A clause to leave out; see :data:`mcjax.laws.collapse.origins.CLAUSES`.
 
     Returns
     -------

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich import progress
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from mcjax.ongoing import Advance, heard_by
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MILESTONES = 10
 
@@ -43,6 +40,15 @@ class Progress:
         quiet: bool = False,
         what: str = "chains",
     ):
+        from rich.progress import (  # slow to import, and little work takes long
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
         self._console = console
         self._what = what
         self._total = total
@@ -56,7 +62,7 @@ class Progress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._bar = progress.Progress(
+        self._bar = Progress(
             *columns,
             console=console,
             transient=True,
@@ -103,3 +109,18 @@ class Progress:
             self._line = show({"text/plain": text}, raw=True, display_id=True)
         else:
             self._line.update({"text/plain": text}, raw=True)
+
+
+@contextmanager
+def shows_work(quiet: bool = False) -> Iterator[None]:
+    """Show on standard error, in this context, how far long work inside of laws is."""
+
+    @contextmanager
+    def listener(total: int, what: str) -> Iterator[Advance]:
+        from rich.console import Console
+
+        with Progress(Console(stderr=True), total, quiet=quiet, what=what) as line:
+            yield line.advance
+
+    with heard_by(listener):
+        yield

@@ -8,6 +8,8 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 import mcjax
+from mcjax.ongoing import long_work
+from mcjax.progress import shows_work
 
 loop = mcjax.topologies.self_loop(samples=50, initial=50)
 STUDY = mcjax.Study(
@@ -58,3 +60,25 @@ def test_a_notebook_shows_a_line_that_leaves_nothing():
     assert line.data == {}
     assert printed.text == "True 640 of 640\n"
     nbformat.validate(notebook)
+
+
+def work():
+    with long_work(2, "rounds") as advance:
+        for _ in range(2):
+            with long_work(1, "parts of a round") as inside:
+                inside(1)
+            advance(1)
+
+
+def test_long_work_is_shown_to_whoever_asks_for_it(capsys):
+    work()
+    with shows_work(quiet=True):
+        work()
+    assert capsys.readouterr() == ("", "")
+    with shows_work():
+        work()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(",")[0] for line in err.splitlines()] == ["1 of 2 rounds", "2 of 2 rounds"]
+    work()
+    assert capsys.readouterr() == ("", "")

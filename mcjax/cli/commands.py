@@ -18,6 +18,7 @@ from mcjax.laws.registry import SHOWN
 from mcjax.laws.user import laws_from_files
 from mcjax.laws.validity import ACCURATE, Validity
 from mcjax.models.registry import FAMILIES
+from mcjax.progress import shows_work
 from mcjax.report.console import table_console
 from mcjax.report.laws import laws_json, show_laws
 from mcjax.report.predictions import show_predictions
@@ -29,7 +30,7 @@ from mcjax.text import shown, strict_json
 
 def run_predict(file: Path, as_json: bool, laws: tuple[Path, ...]) -> None:
     """Print what the laws predict for the study in a file."""
-    with prints_aside(as_json):
+    with prints_aside(as_json), shows_work():
         study = load_study(file)
         predictions = api.predict(study, [*laws_from_files(laws), *SHOWN])
     read = read_of(study.conditions)

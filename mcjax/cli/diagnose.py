@@ -17,6 +17,7 @@ from mcjax.errors import InputError, naming
 from mcjax.network.groups import by_owner
 from mcjax.numbers import how_many
 from mcjax.own_files import check_own, write_own
+from mcjax.progress import shows_work
 from mcjax.report.diagnosis import show_diagnosis
 from mcjax.report.diagnosis_page import MARK, Drawn, kind_of, sketch_lines
 from mcjax.study.pipeline import Pipeline, read_pipeline
@@ -71,7 +72,8 @@ def run_diagnose(
     click.echo(f"read: {found.note}", err=True)
     if not (only or worst or as_json) and len(found.network.models) > MOST_MODELS:
         worst = WORST
-    net, diagnosis = diagnose_pipeline(found, file, Asked(only or None, worst, ONLY))
+    with shows_work():
+        net, diagnosis = diagnose_pipeline(found, file, Asked(only or None, worst, ONLY))
     whole = replace(diagnosis, models=diagnosis.every)
     if as_json:
         pieces = diagnosis.json_pieces(found.note)

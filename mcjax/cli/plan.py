@@ -28,6 +28,7 @@ from mcjax.errors import InputError
 from mcjax.generators.load import load_generators
 from mcjax.laws.user import laws_from_files
 from mcjax.numbers import how_many
+from mcjax.progress import shows_work
 from mcjax.report.console import grouped, label, numbers, show_table, table_console
 from mcjax.report.tables import show_unjudged
 from mcjax.study.load import load_survey
@@ -55,6 +56,7 @@ def run_plan(
     laws: tuple[Path, ...],
     path: PathChoice | None,
     files: tuple[str, ...],
+    quiet: bool,
     **_: object,
 ) -> None:
     """Print what a study needs; only a pilot is simulated."""
@@ -67,7 +69,7 @@ def run_plan(
         generators = generators if chains is None else replace(generators, chains=chains)
         plan_of_generators(generators, power, as_json)
         return
-    with prints_aside(as_json):
+    with prints_aside(as_json), shows_work(quiet):
         study = study_with_files(file, files)
         study = study if chains is None else replace(study, chains=chains)
         study = judged = study if path is None else replace(study, path=path)

@@ -24,7 +24,7 @@ from mcjax.generators.load import load_generators
 from mcjax.laws.collapse.origins import Clause
 from mcjax.laws.prediction import Predictions
 from mcjax.laws.user import laws_from_files
-from mcjax.progress import Progress
+from mcjax.progress import Progress, shows_work
 from mcjax.report.console import table_console
 from mcjax.report.store import Store
 from mcjax.report.tables import show_verification
@@ -98,7 +98,8 @@ def run_verify(
             judged_by = theory_in(theory, study)
         return study, api.predict(judged_by, laws_from_files(laws)), read_text(file)
 
-    with prints_aside(as_json):
+    silent = quiet or jax.process_index() > 0
+    with prints_aside(as_json), shows_work(silent):
         study, predictions, text = agreed(prepare)
     job = [str(f) for f in (describe(study)["settings"], identity(study), until_decided)]
     if len(set(map(tuple, exchange(job)))) > 1:

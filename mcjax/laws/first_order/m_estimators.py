@@ -51,6 +51,7 @@ from mcjax.laws.validity import SmallSampleBias
 from mcjax.models.information import Information
 from mcjax.models.scores import ScoreMoments
 from mcjax.numbers import how_many
+from mcjax.ongoing import long_work
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
@@ -183,9 +184,15 @@ def _along_path(condition: Condition, generations: int) -> Prediction:
     if condition.centred:  # a file says itself what the loss aims at, and so does the path
         information_of(condition)  # which tests that the loss aims at the truth
     model, versions = (tabulated if tables else simulated)(condition.model)
-    whole, *others = (
-        _around_path(replace(condition, model=known), generations) for known in (model, *versions)
-    )
+    found = []
+    # all batches together take as long as each of them
+    with long_work(2 * len(versions), "batches of simulated scores") as advance:
+        for known, size in zip(
+            (model, *versions), (len(versions), *[1] * len(versions)), strict=True
+        ):
+            found.append(_around_path(replace(condition, model=known), generations))
+            advance(size)
+    whole, *others = found
     return replace(whole, versions=tuple(others) if tables else without_each_batch(whole, others))
 
 

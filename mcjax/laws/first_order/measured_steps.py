@@ -50,6 +50,7 @@ from mcjax.laws.jackknife import jackknife_error, without_each
 from mcjax.laws.law import Inapplicable
 from mcjax.models.model import Model
 from mcjax.numbers import how_many
+from mcjax.ongoing import long_work
 from mcjax.study.roots import covariance_root
 from mcjax.study.study import Condition
 
@@ -187,7 +188,9 @@ def measured_steps(condition: Condition, estimator: Optax, fed: Fed) -> Measured
         parts = -(-size // (ROUNDS * together))
         numbers = np.arange(ROUNDS * BATCHES * parts * together)
         setting = _Setting(estimator, rows // 2 + len(fed.samples), len(fed.samples))
-        for keys in measurement_keys(numbers).reshape(ROUNDS, BATCHES, parts, together, 2):
+        rounds = measurement_keys(numbers).reshape(ROUNDS, BATCHES, parts, together, 2)
+
+        def replicates(keys: UInt32[np.ndarray, "K C R 2"]) -> _Drawn:
             with users_code("loss", condition.model.loss):
                 found = _replicates(
                     condition.model,
@@ -199,10 +202,16 @@ def measured_steps(condition: Condition, estimator: Optax, fed: Fed) -> Measured
                     heard=jnp.asarray(heard, jnp.int32),
                     setting=setting,
                 )
-            drawn.append(_Drawn(*(np.asarray(part, float) for part in found)))
-            if not all(np.isfinite(part).all() for part in drawn[-1]):
-                raise Inapplicable("the steps of the optimiser diverge; give a lower learning_rate")
-            _check_linear(_together(drawn), spread, name)
+            return _Drawn(*(np.asarray(part, float) for part in found))
+
+        with long_work(ROUNDS, f"rounds of fits that measure the steps of {name}") as advance:
+            for keys in rounds:
+                drawn.append(replicates(keys))
+                if not all(np.isfinite(part).all() for part in drawn[-1]):
+                    problem = "the steps of the optimiser diverge; give a lower learning_rate"
+                    raise Inapplicable(problem)
+                _check_linear(_together(drawn), spread, name)
+                advance(1)
     return _less_scores(_together(drawn), fed, heard)
 
 

@@ -24,6 +24,7 @@ from mcjax.draws.streams import chain_keys
 from mcjax.laws.first_order.drawn_covariates import DrawnNormals
 from mcjax.laws.first_order.simulated_rows import Source, loss_at, rows_of
 from mcjax.models.model import Model
+from mcjax.ongoing import Advance, long_work
 
 BATCHES, CHUNKS = 16, 2
 """Batches of rows, and in how many pieces each is drawn."""
@@ -90,7 +91,9 @@ def draw_along(
     if key not in _KEPT:
         if len(_KEPT) >= MOST_KEPT:
             _KEPT.pop(next(iter(_KEPT)))
-        _KEPT[key] = _drawn(model, theta, root, real)
+        samples = 1 + 2 * len(theta) * (len(theta) + 1)
+        with long_work(samples, "samples of simulated scores") as advance:
+            _KEPT[key] = _drawn(model, theta, root, real, advance=advance)
     return _KEPT[key]
 
 
@@ -99,7 +102,12 @@ MOST_KEPT = 8
 
 
 def _drawn(
-    model: Model, theta: Float[np.ndarray, " p"], root: Float[np.ndarray, "q q"], real: bool
+    model: Model,
+    theta: Float[np.ndarray, " p"],
+    root: Float[np.ndarray, "q q"],
+    real: bool,
+    *,
+    advance: Advance,
 ) -> Along:
     own = real and model.sample_real is not None  # otherwise one program for both
     keys = chain_keys(SEED, int(real), np.arange(BATCHES * CHUNKS))
@@ -109,7 +117,9 @@ def _drawn(
         with own_settings():
             where = jnp.asarray(point)
             found = _means(model, rows_of(source, where, real=own), where, products=products)
-        return {key: _of_batches(value) for key, value in found.items()}
+        result = {key: _of_batches(value) for key, value in found.items()}
+        advance(1)
+        return result
 
     means = at(theta, HIGH)
     spread, curvature = (means[k].mean(0).diagonal() for k in ((1, 1), (2,)))
