@@ -76,6 +76,24 @@ def test_every_second_moment():
     assert max(found.values()) < bound(), found
 
 
+@pytest.mark.parametrize("name", ["weights", "shared, reused"])
+def test_designs_are_those_that_chains_draw(name):
+    """Up to the single precision of chains, in the curvatures of all feeds of a generation."""
+    study, _ = simulated()
+    one = next(c for c in study.conditions if c.label == name)
+    chain = api.replay(study, name, 5)
+    read = [*api.replay_data(study, name, 5, chain)][2]
+    found = assemble(one.network, design_batches(one), one.sources.offsets).transition
+    p = len(one.theta)
+    for i, batches in enumerate(read):
+        grams = {origin: (rows.x * rows.weight) @ rows.x.T for origin, rows in batches.items()}
+        total = sum(grams.values()) if grams else np.eye(p)
+        for j, origin in enumerate(one.network.models):
+            told = np.linalg.solve(total, grams.get(origin, np.zeros((p, p))))
+            kept = found[i * p : (i + 1) * p, j * p : (j + 1) * p]
+            np.testing.assert_allclose(kept, told if grams else np.eye(p) * (i == j), atol=3e-6)
+
+
 PLANTED = {
     "other designs": lambda one: replace(one, seed=1),
     "weights ignored": lambda one: replace(

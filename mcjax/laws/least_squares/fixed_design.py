@@ -11,19 +11,20 @@ linear system of :mod:`mcjax.laws.first_order.score_equations` with ``S_b`` in p
 Two readers of one sample have the noise covariance ``w_ij w_kj var K_i^-1 S_j K_k^-1``. In the long
 run topology alone does not decide, see :mod:`mcjax.laws.first_order.spectral_growth`.
 
-Derived here, by linearity. Covariates are drawn in float32, as studies do by default; in a study in
-float64 they differ by rounding, some 1e-7 of themselves.
+Derived here, by linearity. Covariates are those of a study in float32, the default, up to its
+rounding: normals of the same uniforms, which are exact, are computed in double precision. Uniforms
+in float64 have more digits. Both are some 1e-7 of the covariates.
 """
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from mcjax.chains.dataset import design_streams
 from mcjax.chains.layout import Feeds
-from mcjax.chains.observations import draw_normals
-from mcjax.draws.streams import condition_word, design_key
+from mcjax.draws.streams import condition_word, design_key, row_words
+from mcjax.draws.threefry import threefry
 from mcjax.laws.first_order.fits import Batches
 from mcjax.laws.first_order.limits import limit, mean_limit
 from mcjax.laws.first_order.linear_system import covariances, means
@@ -40,6 +41,9 @@ from mcjax.laws.prediction import Prediction, mean_squares
 from mcjax.solvers.conditioning import condition_number
 from mcjax.study.roots import covariance_root
 from mcjax.study.study import Condition
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt32
 
 
 class FixedDesign:
@@ -119,14 +123,26 @@ def _grams(condition: Condition, feeds: Feeds) -> np.ndarray:
     """Return ``X_b'X_b`` of every feed slot, drawn as chains draw them, (M, B, p, p)."""
     p = len(condition.theta)
     pairs = max(1, int(feeds.samples.max() + 1) // 2)
-    key = jnp.asarray(design_key(condition.seed, condition_word(condition.label)))
-    words = design_streams(key, jnp.asarray(feeds.stream.ravel()))
-    keys = tuple(jnp.repeat(word, pairs) for word in words)
-    place = jnp.tile(jnp.arange(pairs, dtype=jnp.uint32), feeds.stream.size)
-    z = np.asarray(draw_normals((keys[0], keys[1]), place, p, jnp.float32))
-    rows = np.stack([z.real, z.imag], -1).reshape(p, *feeds.stream.shape, 2 * pairs).astype(float)
+    key = design_key(condition.seed, condition_word(condition.label))
+    rows = _normals(key, feeds.stream, pairs=pairs, count=p)
     used = np.arange(2 * pairs) < feeds.samples[..., None]
     x = np.moveaxis(np.where(used, rows, 0.0), 0, -2)  # (M, B, p, rows)
     roots = np.array([covariance_root(covariance) for covariance in condition.sources.covariance])
     factor = roots[np.maximum(feeds.origin - condition.network.size, 0)]
     return factor @ (x @ np.swapaxes(x, -1, -2)) @ np.swapaxes(factor, -1, -2)
+
+
+def _normals(
+    key: UInt32[np.ndarray, " 2"], streams: UInt32[np.ndarray, "M B"], pairs: int, count: int
+) -> Float[np.ndarray, "{count} M B 2*{pairs}"]:
+    """Return the standard normals behind the covariates of the first rows of every stream."""
+    zero = np.zeros_like(streams)
+    first, second = threefry((key[0] + zero, key[1] + zero), (zero, streams))
+    place = np.arange(pairs, dtype=np.uint32)
+    roles = np.arange(count, dtype=np.uint32)[:, None, None, None]
+    words = row_words((first[..., None], second[..., None]), place, roles)
+    radius, angle = (((word >> 9) + 0.5) * 2.0**-23 for word in words)  # as `uniform` has them
+    radius = np.sqrt(-2 * np.log(radius))
+    angle = 2 * np.pi * angle
+    even_and_odd = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
+    return even_and_odd.reshape(count, *streams.shape, 2 * pairs)
