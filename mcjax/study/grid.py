@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from mcjax.errors import InputError
+from mcjax.study.file_names import without_places
 from mcjax.study.schema import is_list, names_a_field, to_study
 from mcjax.study.tables import StudyFile
 
@@ -156,7 +157,7 @@ def _texts(field: str, values: Any) -> list[tuple[str, Any]]:
     if not isinstance(values, list) or not values:
         given = "empty" if values in ([], {}) else _text(values)
         raise InputError(field, f"is {given}; give a list of values")
-    texts = list(map(_text, values))
+    texts = list(map(_text, without_places(values)))
     for i, value in enumerate(values):
         if value in values[:i]:
             raise InputError(field, f"gives the value {texts[i]} twice; drop one")
@@ -230,7 +231,7 @@ def _families(tables: dict[str, Any], file: str) -> list[Family | None]:
     if base is None:
         raise InputError("family", "is missing; add a [family] table with name and theta")
     families: list[Family | None] = []
-    for entry in given.grid.family:
+    for entry, shown in zip(given.grid.family, without_places(given.grid.family), strict=True):
         own: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
         data = own.pop("data", None)
         if data is not None and not isinstance(data, dict):
@@ -239,12 +240,16 @@ def _families(tables: dict[str, Any], file: str) -> list[Family | None]:
         if isinstance(entry, str) and entry == base.get("name"):
             table = base | own  # the model that the [family] table describes
         table = {key: base[key] for key in ("theta", "penalty") if key in base} | table
-        more = (f"{key}={value}" for key, value in own.items() if key not in ("name", "file"))
-        label = ", ".join((f"family={own.get('name') or own.get('file')}", *more))
-        if data is not None:
-            label += f", data={data.get('file')}"
-        families.append(Family(label, table, frozenset(own), data))
+        families.append(Family(_family_label(shown), table, frozenset(own), data))
     return families
+
+
+def _family_label(entry: str | dict[str, Any]) -> str:
+    own: dict[str, Any] = {"name": entry} if isinstance(entry, str) else entry
+    more = [f"{key}={value}" for key, value in own.items() if key not in ("name", "file", "data")]
+    if "data" in own:
+        more.append(f"data={own['data'].get('file')}")
+    return ", ".join((f"family={own.get('name') or own.get('file')}", *more))
 
 
 def _check_overrides(parts: Parts, family: Family | None) -> None:

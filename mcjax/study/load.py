@@ -18,6 +18,7 @@ from mcjax.errors import InputError, did_you_mean, named_by, naming
 from mcjax.models.names import MOST_PARAMETERS
 from mcjax.network import Network
 from mcjax.network.pairs import Switching
+from mcjax.study.file_names import without_places
 from mcjax.study.grid import Variant, in_condition, variants
 from mcjax.study.networks import network_of, read_network
 from mcjax.study.real_data import data_of
@@ -317,9 +318,10 @@ def listed_networks(content: StudyFile, path: Path) -> list[tuple[str, Network |
         if getattr(content, field) is not None:
             raise InputError("grid.network", f"and [{field}] exclude each other; keep one")
     names = content.grid.network
-    label = {name: str(Path(name).with_suffix("")) for name in names}
+    labels = [f"network={Path(name).with_suffix('')}" for name in without_places(names)]
     with named_by("grid.network"):
-        return [(f"network={label[n]}", read_network(path.parent / n)) for n in names]
+        networks = [read_network(path.parent / name) for name in names]
+    return list(zip(labels, networks, strict=True))
 
 
 def _network(

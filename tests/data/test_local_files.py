@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import mcjax
 from mcjax.cli.main import cli
 from mcjax.study import local_files
+from mcjax.study.identity import identity
 from mcjax.study.local_files import study_with_files
 
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
@@ -63,6 +64,19 @@ def test_images_of_a_folder_or_a_file_are_a_further_family(study, tmp_path, pack
         assert len(made.conditions) == 2
         assert (data.x.shape, len(data.held_out.y)) == ((8000, 6), 2000)
         assert set(data.y) == {0, 1}
+
+
+def test_draws_do_not_depend_on_where_a_file_lies(study, tmp_path):
+    found = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        images(tmp_path / name)
+        found.append(study_with_files(study, [f"mnist={tmp_path / name}"]))
+    here, there = found
+    assert (
+        here.conditions[-1].label == "network=pair, family=logistic, data=train-images-idx3-ubyte"
+    )
+    assert identity(here) == identity(there)
 
 
 def test_batches_of_cifar_are_a_further_family(study, tmp_path, monkeypatch):
