@@ -18,9 +18,9 @@ target = "y"
 network = [{network}]
 """
 FIELDS = {
-    "grid.family.data": 'family = [{{ name = "linear", data = {{ file = {rows}, target = "y" }} }}]',
+    "data": 'family = [{{ name = "linear", data = {{ file = {rows}, target = "y" }} }}]',
     "data.file": '"data.file" = [{rows}]',
-    "grid.family.file": "family = [{{ file = {code} }}]",
+    "file": "family = [{{ file = {code} }}]",
 }
 FILES = {
     "network": (
@@ -30,7 +30,8 @@ FILES = {
     "rows": ("rows.csv", "x,y\n1,2\n2,3\n3,1\n5,4\n"),
     "code": (
         "own.py",
-        "def loss(theta, x, y): return (y - x @ theta) ** 2\ndef sample(key, theta, x): return 1.0\n",
+        "def loss(theta, x, y): return (y - x @ theta) ** 2\n"
+        "def sample(key, theta, x): return x @ theta\n",
     ),
 }
 
