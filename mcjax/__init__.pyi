@@ -58,6 +58,7 @@ from .models.mixture import mixture_parameters as mixture_parameters
 from .models.model import Model as Model
 from .models.model import predictor_model as predictor_model
 from .models.multinomial import multinomial as multinomial
+from .models.nb2 import nb2 as nb2
 from .models.negative_binomial import negative_binomial as negative_binomial
 from .models.penalised import penalised as penalised
 from .models.probit import probit as probit

@@ -149,6 +149,7 @@ WITHOUT = {
     "bernoulli",
     "categorical",
     "logistic",
+    "nb2",
     "poisson",
     "poisson_mean",
     "probit",

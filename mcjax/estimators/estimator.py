@@ -17,7 +17,7 @@ from mcjax.solvers.status import Status
 if TYPE_CHECKING:
     from mcjax.estimators.penalty import Penalty
     from mcjax.estimators.predictor import LinearPredictor
-    from mcjax.estimators.predictors import LinearPredictors
+    from mcjax.estimators.predictors import Predictors
     from mcjax.estimators.sufficient_statistics import Statistics
 
 Loss = Callable[[Params, Any, Float[Array, " q"], Float[Array, "*label"]], Float[Array, ""]]
@@ -97,8 +97,8 @@ class Problem(Protocol):
         """Return the loss as a function of ``eta = x'theta``, or None if it is not one."""
 
     @property
-    def predictors(self) -> LinearPredictors | None:
-        """Return the loss as a function of several predictors, or None if it is not one."""
+    def predictors(self) -> Predictors | None:
+        """Return the form of a loss of more than one predictor, or None if it has none."""
 
     @property
     def statistics(self) -> Statistics | None:

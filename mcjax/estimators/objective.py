@@ -84,8 +84,7 @@ def separated(model: Problem, data: Dataset, theta: Any) -> Bool[Array, ""]:
     if model.penalty is not None:
         return jnp.asarray(False)
     if model.predictors is not None:
-        eta = model.predictors.eta(data.x, theta)
-        return model.predictors.separated(eta, data.y, data.weight)
+        return model.predictors.separated(data.x, data.y, theta, data.weight)
     if model.predictor is None or model.predictor.separates is None:
         return jnp.asarray(False)
     apart = model.predictor.separates(linear_predictor(data.x, theta), data.y)

@@ -115,7 +115,7 @@ class Firth:
 
     def reason_against(self, model: Problem) -> str:
         """Return why the model is no generalised linear model, or an empty string."""
-        if model.predictors is not None:
+        if model.predictors is not None and model.predictors.canonical:
             return ""
         if model.predictor is not None and model.predictor.log_curvature is not None:
             return ""

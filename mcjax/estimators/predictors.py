@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,38 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from mcjax.estimators.predictor import Params
+
+
+class Predictors(Protocol):
+    """The form of a loss whose Hessian over rows is made of products of matrices."""
+
+    @property
+    def canonical(self) -> bool:
+        """Return whether labels do not enter the Hessian, which is then the information."""
+
+    @property
+    def count(self) -> int:
+        """Return the number of parameters for each covariate."""
+
+    def derivatives(
+        self,
+        params: Params,
+        x: Float[Array, "q N"],
+        y: Float[Array, " N"],
+        theta: Float[Array, " p"],
+        *,
+        share: Float[Array, " N"],
+    ) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+        """Return gradient and Hessian of the sum of losses of rows, each times its ``share``."""
+
+    def separated(
+        self,
+        x: Float[Array, "q N"],
+        y: Float[Array, " N"],
+        theta: Float[Array, " p"],
+        weight: Float[Array, " N"],
+    ) -> Bool[Array, ""]:
+        """Return whether theta proves that rows have no estimate."""
 
 
 class SeveralSlopes(NamedTuple):
@@ -46,16 +78,15 @@ class LinearPredictors:
         J.
     slopes : callable
         ``(params, eta, y) -> SeveralSlopes``, for eta of shape (J, N) and y of shape (N,).
-    separated : callable
+    apart : callable
         ``(eta, y, weight) -> bool``, whether rows, of which those of weight 0 do not count, have no
         estimate, as far as these predictors tell.
     """
 
     count: int
     slopes: Callable[[Params, Float[Array, "J N"], Float[Array, " N"]], SeveralSlopes]
-    separated: Callable[
-        [Float[Array, "J N"], Float[Array, " N"], Float[Array, " N"]], Bool[Array, ""]
-    ]
+    apart: Callable[[Float[Array, "J N"], Float[Array, " N"], Float[Array, " N"]], Bool[Array, ""]]
+    canonical = True
 
     def eta(self, x: Float[Array, " q *N"], theta: Float[Array, " p"]) -> Float[Array, " J *N"]:
         """Return the predictors of one row or of many."""
@@ -76,6 +107,16 @@ class LinearPredictors:
         if len(x) * (len(x) + 1) // 2 > len(theta):  # pairs of covariates are too many to hold
             return gradient.ravel(), _by_blocks(x, share, diagonal, direction)
         return gradient.ravel(), _by_pairs(x, share, diagonal, direction)
+
+    def separated(
+        self,
+        x: Float[Array, "q N"],
+        y: Float[Array, " N"],
+        theta: Float[Array, " p"],
+        weight: Float[Array, " N"],
+    ) -> Bool[Array, ""]:
+        """Return whether theta proves that rows have no estimate."""
+        return self.apart(self.eta(x, theta), y, weight)
 
 
 def _by_pairs(x: Array, share: Array, diagonal: Array, direction: Array) -> Float[Array, "p p"]:

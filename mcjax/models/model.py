@@ -24,10 +24,11 @@ from mcjax.draws.samplers import uniform
 from mcjax.estimators.estimator import Estimator, Loss
 from mcjax.estimators.penalty import Penalty
 from mcjax.estimators.predictor import Entries, LinearPredictor, Params, Words, linear_predictor
-from mcjax.estimators.predictors import LinearPredictors
+from mcjax.estimators.predictors import Predictors
 from mcjax.estimators.sufficient_statistics import Statistics
 from mcjax.models.allowance import Allowance
 from mcjax.models.class_scores import ClassScores
+from mcjax.models.dispersion_scores import DispersionScores
 from mcjax.models.information import Information
 from mcjax.models.scores import MeanScores, NormalScores, ScoreMoments, SimulatedScores
 from mcjax.models.structure import Structure
@@ -67,6 +68,9 @@ class Functional(NamedTuple):
     scale: Scale
     span: Callable[[int], float]
     entry: int | None = None
+
+
+Scores = ScoreMoments | MeanScores | NormalScores | ClassScores | DispersionScores | SimulatedScores
 
 
 class Tempering(NamedTuple):
@@ -122,6 +126,7 @@ class LeastSquares:
         "mirror",
         "functionals",
         "covariates",
+        "further",
         "estimator",
         "init",
         "structure",
@@ -163,14 +168,15 @@ class Model:
         distributions, a digest of a user's source). It is part of a study's identity on disk.
     predictor : LinearPredictor, optional
         The scalar form of a model that depends on theta through ``x'theta`` alone.
-    predictors : LinearPredictors, optional
-        The form of a model that depends on theta through several predictors.
+    predictors : Predictors, optional
+        The form of a model that depends on theta through several predictors, or through one and a
+        further number.
     information : callable, optional
         ``(params, theta, covariance) -> Information`` in closed form, for ``x ~ N(0,
         covariance)``; defaults to automatic differentiation and Monte Carlo.
-    scores : ScoreMoments, MeanScores, NormalScores, ClassScores or SimulatedScores, optional
-        Moments of the score of a model whose data come from other parameters
-        than it has; without them, laws describe only data whose parameters are close to the truth.
+    scores : ScoreMoments or another record of ``mcjax.models``, optional
+        Moments of the score of a model whose data come from other parameters than it has; without
+        them, laws describe only data whose parameters are close to the truth.
     least_squares : LeastSquares, optional
         Given if the loss is the squared one.
     statistics : Statistics, optional
@@ -188,6 +194,8 @@ class Model:
     covariates : int, optional
         Number q of covariates of an observation, 0 for none; defaults to the number of parameters
         of a linear predictor.
+    further : int
+        Number of parameters, the last ones, that belong to no covariate.
     estimator : Estimator, optional
         Fits the model unless a study chooses another; defaults to Newton's method, or L-BFGS for
         many parameters.
@@ -235,11 +243,11 @@ class Model:
     params: Params = field(default_factory=dict)
     variant: str = ""
     predictor: LinearPredictor | None = None
-    predictors: LinearPredictors | None = None
+    predictors: Predictors | None = None
     information: (
         Callable[[Params, Float[np.ndarray, " p"], Float[np.ndarray, "q q"]], Information] | None
     ) = None
-    scores: ScoreMoments | MeanScores | NormalScores | ClassScores | SimulatedScores | None = None
+    scores: Scores | None = None
     least_squares: LeastSquares | None = None
     statistics: Statistics | None = None
     noise_scale: str | None = None
@@ -247,6 +255,7 @@ class Model:
     mirror: Callable[[Any], Any] | None = None
     functionals: tuple[Functional, ...] = ()
     covariates: int | None = None
+    further: int = 0
     estimator: Estimator | None = None
     init: Callable[[Key[Array, ""]], Any] | None = None
     structure: Structure | None = None
@@ -281,11 +290,12 @@ class Model:
     def covariates_for(self, parameters: int) -> int:
         """Return the number of covariates of an observation, given the number of parameters."""
         own = 1 if self.predictors is None else self.predictors.count
-        return parameters // own if self.covariates is None else self.covariates
+        return (parameters - self.further) // own if self.covariates is None else self.covariates
 
     def parameters_for(self, covariates: int) -> int:
         """Return the number of parameters, given the number of covariates of data."""
-        return covariates * (1 if self.predictors is None else self.predictors.count)
+        own = 1 if self.predictors is None else self.predictors.count
+        return covariates * own + self.further
 
 
 @checked

@@ -13,6 +13,7 @@ PLACES = {
     "poisson": "mcjax.models.glm:poisson",
     "probit": "mcjax.models.probit:probit",
     "negative_binomial": "mcjax.models.negative_binomial:negative_binomial",
+    "nb2": "mcjax.models.nb2:nb2",
     "multinomial": "mcjax.models.multinomial:multinomial",
     "huber": "mcjax.models.location:huber",
     "quantile": "mcjax.models.quantile:quantile",

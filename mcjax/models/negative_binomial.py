@@ -80,14 +80,14 @@ def _slopes(params: Params, eta: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _label(params: Params, eta: Array, words: Words) -> Array:
-    return _counts(eta, words, params["dispersion"])
+    return dispersed_counts(eta, words, params["dispersion"])
 
 
 def _label_real(params: Params, eta: Array, words: Words) -> Array:
-    return _counts(eta, words, params["real_dispersion"])
+    return dispersed_counts(eta, words, params["real_dispersion"])
 
 
-def _counts(eta: Array, words: Words, dispersion: Any) -> Array:
+def dispersed_counts(eta: Array, words: Words, dispersion: Any) -> Array:
     """Draw counts by a gamma variate and, given it, a Poisson count.
 
     A gamma variate is one of a larger shape times powers of uniforms (Stuart 1962).

@@ -56,8 +56,9 @@ def test_counts_are_those_of_the_chains_of_the_study():
         (mcjax.probit(), 10, {"ridge": 0.01}),
         (mcjax.logistic(), 12, {"firth": True}),
         (mcjax.multinomial(classes=3), 14, {"ridge": 0.01}),
+        (mcjax.nb2(), 30, {"ridge": 0.05}),
     ],
-    ids=["probit", "logistic", "multinomial"],
+    ids=["probit", "logistic", "multinomial", "nb2"],
 )
 def test_the_advice_helps(model, samples, penalty):
     theta = (1.0,) * (4 if model.predictors else 2)

@@ -93,6 +93,7 @@ OTHERS = {
     ),
     "probit": ("fast", of(mcjax.probit()), {}),
     "negative binomial": ("fast", of(mcjax.negative_binomial()), {}),
+    "dispersion estimated": ("reference", of(mcjax.nb2(), p=3), {}),
     "multinomial": ("reference", of(mcjax.multinomial(), p=4), {}),
     "quantile": ("fast", of(mcjax.quantile()), {}),
     "quantile, ridge": ("reference", of(mcjax.penalised(mcjax.quantile(), ridge=0.1)), {}),

@@ -16,6 +16,7 @@ from mcjax.models.generative import bernoulli, categorical, poisson_mean
 from mcjax.models.glm import logistic, poisson
 from mcjax.models.location import huber, linear
 from mcjax.models.minimum_norm import minimum_norm
+from mcjax.models.nb2 import nb2
 from mcjax.models.penalised import penalised
 from mcjax.models.quantile import quantile
 from mcjax.models.user import user_model
@@ -65,6 +66,12 @@ PROBLEMS = {
     "linear": Problem(linear(), normal),
     "logistic": Problem(logistic(), binary, spoilt=("nonfinite", "deficient", "separated")),
     "poisson": Problem(poisson(), lambda rng, eta: rng.poisson(np.exp(eta)).astype(float)),
+    "dispersed": Problem(
+        nb2(),
+        lambda rng, eta: rng.poisson(np.exp(eta) * rng.gamma(0.5, 2, eta.shape)).astype(float),
+        jnp.zeros(P + 1),
+        spoilt=("nonfinite", "deficient", "separated"),
+    ),
     "huber": Problem(huber(), heavy),
     "two blocks": Problem(BLOCKS, normal, TWO_BLOCKS),
     "ridge": Problem(penalised(linear(), ridge=0.3), normal, spoilt=("nonfinite",)),

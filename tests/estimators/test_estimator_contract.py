@@ -69,7 +69,7 @@ ESTIMATORS = {
 SERVES = {
     "Newton": (
         *("linear", "logistic", "poisson", "huber", "two blocks", "ridge", "ridge two blocks"),
-        "firth",
+        *("firth", "dispersed"),
     ),
     "NewtonByRows": ("linear", "logistic", "poisson", "huber", "ridge", "ridge logistic"),
     "Chord": ("logistic", "poisson", "huber", "ridge logistic"),

@@ -16,6 +16,7 @@ NETWORK = mcjax.topologies.self_loop(samples=300, initial=300)
         (mcjax.multinomial(classes=3), [1e9, 0.0], [100.0, 0.0]),
         (mcjax.negative_binomial(), [30.0, 0.0], [10.0, 0.0]),
         (mcjax.negative_binomial(), [1e9, 0.0], [10.0, 0.0]),
+        (mcjax.nb2(), [1e9, 0.0, 0.0], [3.0, 0.0, 0.0]),
         (mcjax.probit(), [1e5, 0.0], [30.0, 0.0]),
     ],
 )

@@ -41,6 +41,7 @@ ARGUMENTS = {
     "gaussian_mixture": {"components": 2, "dimensions": 2},
 }
 TRUTHS = {
+    "nb2": [0.6, -0.3, -0.4],
     "multinomial": [0.6, -0.3, 0.2, 0.8],
     "gaussian": [1.5, 0.4],
     "gaussian_mixture": [0.4, -1.5, 0.2, -1.0, 0.3, 0.5, 1.5, 0.1, 0.4, -0.2, -0.3],
@@ -51,6 +52,7 @@ TRUTHS = {
     "poisson_mean": [0.4],
 }
 REFUSED = {
+    "nb2": [([0.5], "has 1 number"), ([0.5, 20.0], "ends with 20, the logarithm")],
     "multinomial": [([0.5, 0.1, 0.2], "give 2 for each covariate")],
     "gaussian": [([0.0, 0.0], "a mean and a positive variance"), ([1.0], "two numbers")],
     "gaussian_mixture": [([0.0, 1.0], "has 2 numbers; a mixture of 2 components .* has 11")],

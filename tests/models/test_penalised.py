@@ -19,7 +19,7 @@ from mcjax.solvers.status import Status
 
 LOSSES = (
     *("linear", "logistic", "poisson", "huber", "quantile"),
-    *("probit", "negative_binomial", "multinomial"),
+    *("probit", "negative_binomial", "nb2", "multinomial"),
 )
 LOOP = mcjax.topologies.self_loop(samples=20, initial=20)
 

@@ -20,6 +20,7 @@ import numpy as np
 from mcjax.data.data import Data
 from mcjax.laws.first_order.class_population import ClassesOfRows
 from mcjax.laws.first_order.differentiated_rows import DifferentiatedRows
+from mcjax.laws.first_order.dispersed_population import DispersedRows
 from mcjax.laws.first_order.population import (
     UNKNOWN,
     AnyOrigin,
@@ -35,6 +36,7 @@ from mcjax.laws.first_order.population import (
 from mcjax.laws.first_order.row_span import RowSpan
 from mcjax.laws.law import Inapplicable
 from mcjax.models.class_scores import ClassScores
+from mcjax.models.dispersion_scores import DispersionScores
 from mcjax.models.model import Model
 from mcjax.models.row_slopes import RowSlopes, row_slopes
 from mcjax.models.scores import ScoreMoments, SimulatedScores
@@ -124,6 +126,8 @@ def rows_of(origin: AnyOrigin, data: Data, model: Model) -> Population:
         raise Inapplicable(STEPS.format(model.name))
     if isinstance(model.scores, ClassScores):
         return ClassesOfRows(origin, data, model.scores)
+    if isinstance(model.scores, DispersionScores):
+        return DispersedRows(origin, data)
     if isinstance(model.scores, SimulatedScores):
         rows = DifferentiatedRows(origin, data, model)
         if not rows.score(origin.theta).by_reader.any():

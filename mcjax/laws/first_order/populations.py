@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mcjax.laws.first_order.class_population import ClassPopulation
+from mcjax.laws.first_order.dispersed_population import DispersedPopulation
 from mcjax.laws.first_order.normal_population import STANDARD, NormalPopulation
 from mcjax.laws.first_order.population import (
     AnyOrigin,
@@ -21,6 +22,7 @@ from mcjax.laws.first_order.predictor_population import PredictorPopulation
 from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.class_scores import ClassScores
+from mcjax.models.dispersion_scores import DispersionScores
 from mcjax.models.model import Model
 from mcjax.models.scores import MeanScores, NormalScores, SimulatedScores
 
@@ -45,6 +47,8 @@ def population_of(origin: AnyOrigin, model: Model) -> Population:
         return SimulatedPopulation(origin, model)
     if isinstance(model.scores, ClassScores):
         return ClassPopulation(origin, model.scores)
+    if isinstance(model.scores, DispersionScores):
+        return DispersedPopulation(origin)
     return PredictorPopulation(origin, model.scores)
 
 

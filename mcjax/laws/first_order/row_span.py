@@ -43,6 +43,10 @@ class RowSpan:
         self._x = x
         self.predictors = [x @ a for a in vectors]
 
+    def number(self, values: np.ndarray) -> float:
+        """Return ``E f`` from the values of f at the rows."""
+        return float(values.mean())
+
     def vector(self, values: np.ndarray) -> Float[np.ndarray, " p"]:
         """Return ``E[x f]`` from the values of f at the rows."""
         return np.asarray(self._x.T @ values / len(values))

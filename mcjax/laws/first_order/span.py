@@ -50,6 +50,9 @@ class Integral(Protocol):
 
     predictors: list[Float[np.ndarray, " N"]]
 
+    def number(self, values: np.ndarray) -> float:
+        """Return ``E f``."""
+
     def vector(self, values: np.ndarray) -> Vector:
         """Return ``E[x f]``."""
 
