@@ -3,7 +3,7 @@
     python benchmarks/real_ladders.py [--cases engel ...] [--chains 4096] [--out RESULT.json]
 
 A model that reads itself, and one that reads itself and as many rows of the file, on five data sets
-with five models, with 250 rows a fit and multiples of that. Beside the law of the rows, one is
+with seven models, with 250 rows a fit and multiples of that. Beside the law of the rows, one is
 judged that takes real labels to be as the model describes them. Reported are the verdicts by law,
 quantity and scale, with the range of the numbers that they are about; on a ladder, mean squares
 are judged by their limit. Cases that are not run keep the results that the file has.
@@ -56,6 +56,16 @@ CASES = {
         mcjax.multinomial(classes=7),
         rows_of("statsmodels:anes96", covariates=("selfLR", "educ"), standardise=True),
         (8, 16, 32),
+    ),
+    "vote": (
+        mcjax.probit(),
+        rows_of("statsmodels:anes96", "vote", covariates=("selfLR", "educ"), standardise=True),
+        (1, 2, 4, 8),
+    ),
+    "visits": (
+        mcjax.nb2(),
+        rows_of("statsmodels:randhie", covariates=("lncoins", "idp", "hlthp"), standardise=True),
+        (2, 4, 8),
     ),
     "digits": (
         mcjax.logistic(),

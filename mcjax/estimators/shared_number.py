@@ -70,8 +70,8 @@ class PredictorAndNumber:
     ) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
         """Return gradient and Hessian of the sum of losses of rows, each times its ``share``.
 
-        Where the loss is not convex in c, its curvature there is the mean square of the slope, so
-        that Newton steps go downhill. At a minimum it is that of the loss.
+        Where the loss is not convex in c, its curvature there is the mean square of the slope, or
+        the size of the curvature if that is larger, so that Newton steps go downhill.
         """
         found = self.slopes(params, linear_predictor(x, theta[:-1]), theta[-1], y)
         slope, mixed = (
@@ -81,7 +81,8 @@ class PredictorAndNumber:
         bend = jnp.sum(share * found.bend)
         convex = bend > 0
         beside = jnp.where(convex, mixed, 0)[:, None]
-        bend = jnp.where(convex, bend, jnp.sum(share * found.by_number**2))
+        square = jnp.sum(share * found.by_number**2)
+        bend = jnp.where(convex, bend, jnp.maximum(square, -bend))
         hessian = jnp.block([[within, beside], [beside.T, bend[None, None]]])
         return jnp.append(slope, jnp.sum(share * found.by_number)), hessian
 
