@@ -18,12 +18,19 @@ FRAME = pd.DataFrame(
         "count": RNG.negative_binomial(2, 1 / (1 + 0.5 * np.exp(0.3 * A + 0.2 * B))),
     }
 )
-TARGETS = {"linear": "amount", "huber": "amount", "logistic": "answer", "poisson": "count"}
+TARGETS = {
+    "linear": "amount",
+    "huber": "amount",
+    "logistic": "answer",
+    "poisson": "count",
+    "probit": "answer",
+}
 MODELS = {
     "linear": mcjax.linear(),
     "huber": mcjax.huber(),
     "logistic": mcjax.logistic(),
     "poisson": mcjax.poisson(),
+    "probit": mcjax.probit(),
 }
 
 

@@ -23,6 +23,24 @@ def test_generalised_linear_models_of_statsmodels():
     np.testing.assert_allclose(truth(data, mcjax.logistic()), fit.params, rtol=1e-8)
 
 
+def test_probit_counts_and_ridge_of_statsmodels():
+    sm = pytest.importorskip("statsmodels.api")
+    vote = mcjax.Data.from_file(
+        "statsmodels:anes96", "vote", covariates=("selfLR", "educ", "income"), standardise=True
+    )
+    fit = sm.Probit(vote.y, vote.x).fit(disp=0, tol=1e-14, method="newton")
+    np.testing.assert_allclose(truth(vote, mcjax.probit()), fit.params, rtol=1e-8)
+    visits = mcjax.Data.from_file("statsmodels:randhie")
+    family = sm.families.NegativeBinomial(alpha=1.2)
+    fit = sm.GLM(visits.y, visits.x, family=family).fit(tol=1e-14, maxiter=200)
+    found = truth(visits, mcjax.negative_binomial(dispersion=1.2))
+    np.testing.assert_allclose(found, fit.params, rtol=1e-8)
+    engel = mcjax.Data.from_file("statsmodels:engel", "foodexp", standardise=True)
+    fit = sm.OLS(engel.y, engel.x).fit_regularized(alpha=0.3, L1_wt=0)
+    found = truth(engel, mcjax.penalised(mcjax.linear(), ridge=0.3))
+    np.testing.assert_allclose(found, fit.params, rtol=1e-8)
+
+
 @pytest.mark.filterwarnings("ignore:Convergence cycle detected")  # of the median
 def test_engel_and_stackloss():
     sm = pytest.importorskip("statsmodels.api")

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from rows import FRAME, MODELS, data_for, loop
+from rows import FRAME, MODELS, N, data_for, loop
+from scipy.special import ndtr
 
 import mcjax
+from mcjax.laws.first_order.population_path import Populations
 
 pytestmark = pytest.mark.statistical
 
@@ -40,6 +42,26 @@ def test_the_homoscedastic_law_is_refuted():
         for law in ("first_order", "of the model")
     }
     assert by_law == {"first_order": {"verified"}, "of the model": {"refuted"}}
+
+
+def test_probit_of_rows_that_it_does_not_describe():
+    """The inverse of the information is not the covariance of its fits."""
+    bent = ndtr(0.5 * FRAME["a"] - FRAME["b"] + 4 * np.abs(FRAME["a"]) * FRAME["b"])
+    frame = FRAME.assign(answer=np.random.default_rng(4).random(N) < bent)
+    condition = mcjax.condition(loop(500), mcjax.probit(), data=data_for("probit", frame))
+    score = Populations(condition).of(1, condition.theta[None]).score(condition.theta)
+
+    def inverse(_, generations):
+        first = np.linalg.inv(score.by_reader) / 1000
+        covariance = [first]
+        for _ in range(generations):
+            covariance.append(first + covariance[-1] / 4)
+        return None, np.array(covariance)
+
+    law = mcjax.user_law(inverse, name="inverse")
+    result = verdicts(condition, laws=[law], tolerance=0.2, quantities=("covariance",))
+    found = {cell.law: cell.verdict for cell in result.cells}
+    assert found == {"first_order": "verified", "inverse": "refuted"}
 
 
 @pytest.mark.parametrize("name", ["huber", "logistic", "poisson"])

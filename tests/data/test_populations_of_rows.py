@@ -123,6 +123,7 @@ def test_integrals_over_rows_and_around_a_mean(span):
     values, mass = f(*found.predictors), weight * f(x @ a, x @ b)
     lengths = np.einsum("na,ab,nb->n", x, metric, x)
     for got, expected in (
+        (found.number(values), mass.sum()),
         (found.vector(values), mass @ x),
         (found.matrix(values), np.einsum("n,na,nb->ab", mass, x, x)),
         (found.cube(values), np.einsum("n,na,nb,nc->abc", mass, x, x, x)),
