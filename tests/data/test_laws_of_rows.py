@@ -46,7 +46,7 @@ def test_the_homoscedastic_law_is_refuted():
 
 def test_probit_of_rows_that_it_does_not_describe():
     """The inverse of the information is not the covariance of its fits."""
-    bent = ndtr(0.5 * FRAME["a"] - FRAME["b"] + 4 * np.abs(FRAME["a"]) * FRAME["b"])
+    bent = ndtr(2 * np.sin(3 * FRAME["a"]) + FRAME["b"] ** 2 - 2)
     frame = FRAME.assign(answer=np.random.default_rng(4).random(N) < bent)
     condition = mcjax.condition(loop(500), mcjax.probit(), data=data_for("probit", frame))
     score = Populations(condition).of(1, condition.theta[None]).score(condition.theta)
@@ -59,7 +59,7 @@ def test_probit_of_rows_that_it_does_not_describe():
         return None, np.array(covariance)
 
     law = mcjax.user_law(inverse, name="inverse")
-    result = verdicts(condition, laws=[law], tolerance=0.2, quantities=("covariance",))
+    result = verdicts(condition, laws=[law], tolerance=0.25, quantities=("covariance",))
     found = {cell.law: cell.verdict for cell in result.cells}
     assert found == {"first_order": "verified", "inverse": "refuted"}
 
