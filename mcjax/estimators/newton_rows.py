@@ -20,7 +20,7 @@ from mcjax.estimators.newton_sums import NewtonStep, newton_step, predictor_of
 from mcjax.estimators.objective import has_minimum
 from mcjax.estimators.rows import Rows, sum_rows
 from mcjax.solvers.cholesky import singular_share
-from mcjax.solvers.once import where_needed
+from mcjax.solvers.once import hidden, where_needed
 from mcjax.solvers.status import Status
 
 LOOK = 4
@@ -95,8 +95,6 @@ def fit_rows(
         use = (near.status == Status.CONVERGED) | (near.status == Status.SEPARATED)
         start = jnp.where(use[None], near.theta.astype(start.dtype), start)
         steps, suspect = near.steps, near.status == Status.SEPARATED
-        # at once, and not in the loop, from which the compiler would take it column by column
-        rows = rows._replace(x=tuple(panel.astype(start.dtype) for panel in rows.x))
     end = newton(model, rows, start, status=status, suspect=suspect)
     theta = jnp.where((end.status == Status.CONVERGED)[None], end.theta, jnp.nan)
     return Fit(theta, end.status, steps + end.steps)
@@ -114,8 +112,12 @@ def newton(model: Problem, rows: Rows, start: Array, *, status: Array, suspect: 
     """
 
     def body(loop: _Loop) -> _Loop:
-        separated = _separated(model, rows, loop, suspect)
-        found = newton_step(model, rows, loop.theta, last=loop.step, count=loop.steps)
+        # Each pass reads covariates as they are stored. Otherwise the compiler would store them in
+        # double precision before the loop, and fits would take a sixth longer.
+        x, loop = hidden((rows.x, loop))
+        own = rows._replace(x=x)
+        separated = _separated(model, own, loop, suspect)
+        found = newton_step(model, own, loop.theta, last=loop.step, count=loop.steps)
         return _advanced(
             found, loop, separated=separated, size=rows.size, minimum=has_minimum(model)
         )

@@ -7,11 +7,13 @@ import pytest
 
 from mcjax.chains.program import Path
 from mcjax.engine.platforms import compiler_options
+from mcjax.estimators.newton_rows import fit_rows
 from mcjax.estimators.newton_sums import newton_step
 from mcjax.estimators.rows import BLOCK, Rows, panel_widths
 from mcjax.models.glm import logistic
 from mcjax.models.penalised import penalised
 from mcjax.solvers.once import barrier, conditional, fused, hidden, once, stages
+from mcjax.solvers.status import Status
 
 FITS, PAIRS, RIDGE = 3, 40, 0.25
 
@@ -81,3 +83,21 @@ def test_the_compiler_keeps_stages_apart():
     text = compiled(fused)
     assert "opt-barrier(" not in text
     assert "conditional(" not in text
+
+
+def test_covariates_are_not_stored_in_double_precision():
+    """Passes in double precision read covariates in single precision, which is less to read."""
+    p, fits, pairs = 3, 64, 128
+
+    def fitted(x, y):
+        model = jax.tree.map(lambda number: jnp.full((fits, 1), number), logistic())
+        share, size = jnp.full((fits, pairs), 0.5 / pairs), jnp.full(fits, 2.0 * pairs)
+        status = jnp.full(fits, int(Status.RUNNING), jnp.int32)
+        with stages(barrier):
+            rows = Rows((x,), y, lambda: share, size)
+            return fit_rows(model, rows, jnp.zeros((p, fits)), status)
+
+    x, y = jnp.zeros((2, p, fits, pairs), jnp.float32), jnp.zeros((2, fits, pairs), jnp.float32)
+    lowered = jax.jit(fitted, compiler_options=compiler_options(Path.FAST, "cpu")).lower(x, y)
+    stored = lowered.compile().memory_analysis().temp_size_in_bytes
+    assert stored < 2 * x.nbytes
