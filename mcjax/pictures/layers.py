@@ -34,6 +34,11 @@ LONGEST = 22
 """Largest number of letters of a name in a box."""
 LOOP = 22.0
 """Width of an arrow from a box to itself."""
+LOW, LOWER = 26.0, 40.0
+"""Depth of the points that draw an arrow between boxes of one row below it, to the right and to the
+left."""
+ROOM = 8.0
+"""Room beside the text of an arrow to the next box."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ def shortened(name: str) -> str:
 def places_of(scene: Scene, most: float) -> Places:
     """Return places for the boxes of a scene in rows about as wide as ``most`` pixels."""
     widths = np.array([_width(box) for box in scene.boxes])
-    rows = _rows(scene, widths + 2 * np.array([_beside(box) for box in scene.boxes]), most)
+    whole = widths + 2 * np.array([_beside(box) for box in scene.boxes])
+    gap = _gap(scene, _rows(scene, whole, most))
+    rows = _rows(scene, whole + gap - GAP, most)
     row_of = {k: r for r, row in enumerate(rows) for k in row}
     # an arrow over several rows is a chain of places, numbered on from the boxes
     items = [list(row) for row in rows]
@@ -94,15 +101,17 @@ def places_of(scene: Scene, most: float) -> Places:
         for a, b in pairwise((origin, *chain, reader)):
             neighbours[a].append(b)
             neighbours[b].append(a)
-    x = _across(items, np.array(size), neighbours)
+    x = _across(items, np.array(size), neighbours, gap)
     x += MARGIN - min(x[k] - size[k] / 2 for k in range(len(size)))
     width = max(x[k] + size[k] / 2 for k in range(len(size))) + MARGIN
     heights = MARGIN + HEIGHT / 2 + np.arange(len(rows)) * (HEIGHT + BETWEEN)
     level = {k: float(heights[r]) for r, row in enumerate(items) for k in row}
+    last = len(rows) - 1
+    below = any(row_of[a.origin] == row_of[a.reader] == last for a in scene.arrows)
     count = len(scene.boxes)
     return Places(
         width=float(width),
-        height=float(heights[-1] + HEIGHT / 2 + MARGIN),
+        height=float(heights[-1] + HEIGHT / 2 + MARGIN + LOWER * below),
         rows=tuple(row_of[k] for k in range(count)),
         x=x[:count],
         y=np.array([level[k] for k in range(count)]),
@@ -116,6 +125,14 @@ def places_of(scene: Scene, most: float) -> Places:
 def _width(box: Box) -> float:
     name, note = len(shortened(box.name)) * LETTER, len(box.note) * SMALL_LETTER
     return max(NARROWEST, max(name, note) + PADDING)
+
+
+def _gap(scene: Scene, rows: list[list[int]]) -> float:
+    """Return the distance between the boxes of a row, in which texts of level arrows must fit."""
+    row_of = {k: r for r, row in enumerate(rows) for k in row}
+    level = (arrow for arrow in scene.arrows if row_of[arrow.origin] == row_of[arrow.reader])
+    longest = max((len(arrow.text) for arrow in level), default=0)
+    return max(GAP, longest * SMALL_LETTER + ROOM)
 
 
 def _beside(box: Box) -> float:
@@ -177,11 +194,13 @@ def _broken(order: Sequence[int], widths: np.ndarray, most: float) -> list[list[
     return rows
 
 
-def _across(items: list[list[int]], size: np.ndarray, neighbours: list[list[int]]) -> np.ndarray:
+def _across(
+    items: list[list[int]], size: np.ndarray, neighbours: list[list[int]], gap: float
+) -> np.ndarray:
     """Return how far from the left each item is: near its neighbours, without an overlap."""
     x = np.zeros(len(size))
     for row in items:
-        steps = np.cumsum([size[k] + GAP for k in row])
+        steps = np.cumsum([size[k] + gap for k in row])
         x[row] = steps - size[row] / 2 - steps[-1] / 2
     for sweep in range(SWEEPS):
         for row in items if sweep % 2 == 0 else items[::-1]:
@@ -192,6 +211,6 @@ def _across(items: list[list[int]], size: np.ndarray, neighbours: list[list[int]
             order = sorted(at, key=at.__getitem__)
             row[:] = [row[i] for i in order]
             half = size[row] / 2
-            apart = np.concatenate([[0.0], np.cumsum(half[1:] + half[:-1] + GAP)])
+            apart = np.concatenate([[0.0], np.cumsum(half[1:] + half[:-1] + gap)])
             x[row] = isotonic_regression(wanted[order] - apart).x + apart
     return x

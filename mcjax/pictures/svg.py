@@ -8,8 +8,19 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
-from mcjax.pictures.layers import HEIGHT, MARGIN, Places, places_of, shortened
+from mcjax.pictures.labels import Area, Point, place_texts
+from mcjax.pictures.layers import (
+    HEIGHT,
+    LOW,
+    LOWER,
+    MARGIN,
+    SMALL_LETTER,
+    Places,
+    places_of,
+    shortened,
+)
 from mcjax.pictures.scene import Arrow, Box, Fate, Part, Scene
 from mcjax.text import shown
 
@@ -58,10 +69,12 @@ REACH = 0.7
 """Share of the side of a box where arrows end."""
 APART = (0.62, 0.38)
 """Shares of arrows at which the texts of neighbours are."""
-KEY, KEY_WIDTH = 22.0, 156.0
+SHARES = (0.5, 0.38, 0.62, 0.28, 0.72)
+"""Shares at which a text may be instead."""
+KEY, KEY_WIDTH = 22.0, 160.0
 """Height of a line of the key, and width of an entry."""
 
-Point = tuple[float, float]
+Curve = tuple[Point, Point, Point, Point]
 
 
 def svg_of(scene: Scene, most: float) -> str:
@@ -105,12 +118,21 @@ def _box(box: Box, x: float, y: float, width: float) -> str:
     )
 
 
+class _Line(NamedTuple):
+    """An arrow that is drawn, with the places that the middle of its text may have."""
+
+    shape: str
+    part: Part
+    text: str
+    middles: Sequence[Point]
+
+
 def _arrows(scene: Scene, places: Places) -> list[str]:
     """Return the arrows, those of the most important parts last, so that they are on top."""
     ends = _ends(scene, places)
     order = sorted(scene.arrows, key=lambda arrow: arrow.part)
     lines = [
-        _beside(arrow, scene, places)
+        _beside(arrow, places)
         if _adjacent(arrow, scene, places)
         else _line(arrow, *ends[arrow.origin, arrow.reader], places)
         for arrow in order
@@ -119,7 +141,13 @@ def _arrows(scene: Scene, places: Places) -> list[str]:
         if box.loop is not None:
             part = Part.CLOSED if box.begins else Part.PLAIN
             lines.append(_loop(places.x[k] + places.widths[k] / 2, places.y[k], part, box.loop))
-    return lines
+    columns = (places.x.tolist(), places.y.tolist(), places.widths.tolist())
+    boxes = [Area(x, y, width, HEIGHT) for x, y, width in zip(*columns, strict=True)]
+    middles = place_texts([(line.text, line.middles) for line in lines], boxes)
+    return [
+        f'<g class="{_class(line.part)}">{line.shape}{_count(middle, line.text)}</g>\n'
+        for line, middle in zip(lines, middles, strict=True)
+    ]
 
 
 def _ends(scene: Scene, places: Places) -> dict[tuple[int, int], tuple[Point, Point, float]]:
@@ -151,39 +179,42 @@ def _ends(scene: Scene, places: Places) -> dict[tuple[int, int], tuple[Point, Po
     }
 
 
-def _line(arrow: Arrow, start: Point, end: Point, share: float, places: Places) -> str:
+def _line(arrow: Arrow, start: Point, end: Point, share: float, places: Places) -> _Line:
     """Return an arrow, which leaves and meets boxes vertically."""
     up = places.rows[arrow.reader] < places.rows[arrow.origin]
     level = places.rows[arrow.reader] == places.rows[arrow.origin]
     sign = -1.0 if up or level else 1.0  # the direction of the head
     neck = end[0], end[1] - sign * HEAD
     points = (start, *places.between[arrow.origin, arrow.reader], neck)
-    text = f"M{start[0]:.1f},{start[1]:.1f}"
+    pieces = [_piece(*ends) for ends in pairwise(points)]
     if level:
-        low = start[1] + 26
-        text += f" C{start[0]:.1f},{low:.1f} {end[0]:.1f},{low:.1f} {neck[0]:.1f},{neck[1]:.1f}"
-        middle = (start[0] + end[0]) / 2, start[1] + 20
-    else:
-        for (x, y), (to_x, to_y) in pairwise(points):
-            half = (y + to_y) / 2
-            text += f" C{x:.1f},{half:.1f} {to_x:.1f},{half:.1f} {to_x:.1f},{to_y:.1f}"
-        middle = _on_curve(points[-2], points[-1], share)
+        low = start[1] + (LOW if start[0] < end[0] else LOWER)
+        pieces = [(start, (start[0], low), (end[0], low), neck)]
+    path = f"M{_text(start)}" + "".join(f" C{' '.join(map(_text, p[1:]))}" for p in pieces)
     x, y = end
     tip = f"{x:.1f},{y:.1f} {x - 4:.1f},{y - sign * HEAD:.1f} {x + 4:.1f},{y - sign * HEAD:.1f}"
-    return (
-        f'<g class="{_class(arrow.part)}"><path d="{text}"/><polygon points="{tip}"/>'
-        f"{_count(middle, arrow.text)}</g>\n"
-    )
+    shares = (0.5, *SHARES) if level else (share, *SHARES)
+    middles = [_on_curve(piece, t) for piece in pieces[::-1] for t in shares]
+    shape = f'<path d="{path}"/><polygon points="{tip}"/>'
+    return _Line(shape, arrow.part, arrow.text, middles)
 
 
-def _on_curve(start: Point, end: Point, t: float) -> Point:
-    """Return the point at a share t of a piece of an arrow, a cubic Bezier curve."""
+def _piece(start: Point, end: Point) -> Curve:
+    """Return a piece of an arrow, which is vertical at its ends."""
     half = (start[1] + end[1]) / 2
+    return start, (start[0], half), (end[0], half), end
+
+
+def _on_curve(curve: Curve, t: float) -> Point:
+    """Return the point at a share t of a cubic Bezier curve."""
     s = 1 - t
-    return (
-        start[0] * s**2 * (1 + 2 * t) + end[0] * t**2 * (3 - 2 * t),
-        start[1] * s**3 + 3 * half * s * t + end[1] * t**3,
-    )
+    weights = (s**3, 3 * s**2 * t, 3 * s * t**2, t**3)
+    x, y = (sum(w * p[k] for w, p in zip(weights, curve, strict=True)) for k in (0, 1))
+    return x, y
+
+
+def _text(point: Point) -> str:
+    return f"{point[0]:.1f},{point[1]:.1f}"
 
 
 def _adjacent(arrow: Arrow, scene: Scene, places: Places) -> bool:
@@ -199,7 +230,7 @@ def _adjacent(arrow: Arrow, scene: Scene, places: Places) -> bool:
     return free and scene.boxes[left].loop is None
 
 
-def _beside(arrow: Arrow, scene: Scene, places: Places) -> str:
+def _beside(arrow: Arrow, places: Places) -> _Line:
     """Return a level arrow to the next box; those in opposite directions are apart."""
     a, b = arrow.origin, arrow.reader
     sign = 1.0 if places.x[b] > places.x[a] else -1.0
@@ -208,28 +239,27 @@ def _beside(arrow: Arrow, scene: Scene, places: Places) -> str:
     y = places.y[a] - sign * 7
     neck = end - sign * HEAD
     tip = f"{end:.1f},{y:.1f} {neck:.1f},{y - 4:.1f} {neck:.1f},{y + 4:.1f}"
-    return (
-        f'<g class="{_class(arrow.part)}"><path d="M{start:.1f},{y:.1f} H{neck:.1f}"/>'
-        f'<polygon points="{tip}"/>{_count(((start + end) / 2, y - sign * 9), arrow.text)}</g>\n'
-    )
+    shape = f'<path d="M{start:.1f},{y:.1f} H{neck:.1f}"/><polygon points="{tip}"/>'
+    return _Line(shape, arrow.part, arrow.text, [((start + end) / 2, y - sign * 9)])
 
 
-def _loop(x: float, y: float, part: Part, text: str) -> str:
+def _loop(x: float, y: float, part: Part, text: str) -> _Line:
     """Return an arrow from a box to itself, at its right side."""
     path = f"M{x:.1f},{y - 8:.1f} c20,-6 20,22 {HEAD:.1f},16"
     tip = f"{x:.1f},{y + 8:.1f} {x + HEAD:.1f},{y + 4:.1f} {x + HEAD:.1f},{y + 12:.1f}"
-    label = _count((x + 20, y), text, anchor="start")
-    return f'<g class="{_class(part)}"><path d="{path}"/><polygon points="{tip}"/>{label}</g>\n'
+    middle = x + 20 + len(text) * SMALL_LETTER / 2, y
+    shape = f'<path d="{path}"/><polygon points="{tip}"/>'
+    return _Line(shape, part, text, [middle])
 
 
 def _class(part: Part) -> str:
     return f"feed-{part.name.lower()}"
 
 
-def _count(at: Point, text: str, anchor: str = "middle") -> str:
+def _count(at: Point, text: str) -> str:
     if not text:
         return ""
-    place = f'x="{at[0]:.1f}" y="{at[1] + 4:.1f}" style="text-anchor:{anchor}"'
+    place = f'x="{at[0]:.1f}" y="{at[1] + 4:.1f}"'
     return f'<text class="count" {place}>{html.escape(text)}</text>'
 
 

@@ -1,6 +1,7 @@
 """What drawings show: every model once, nothing on top of anything else, and what matters."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,11 +9,17 @@ import pytest
 
 import mcjax
 from mcjax.pictures.folding import groups_of
+from mcjax.pictures.labels import Area, area_of
 from mcjax.pictures.layers import HEIGHT, places_of
 from mcjax.pictures.scene import MOST_BOXES, Part, scene_of
 from mcjax.pictures.sketch import sketch_of
 from mcjax.pictures.svg import NARROW, WIDE, svg_of
 
+BUILTIN = Path(mcjax.__file__).parent / "study/builtin"
+NETWORKS = (
+    *("anchored", "collapsing", "flipped", "stable"),
+    *("lm-flip", "lm-loop", "lm-stable", "vae-flip", "vae-stable"),
+)
 ODD = "<b>&\"'\n$x$ \u202e"
 
 
@@ -134,6 +141,32 @@ def test_boxes_and_arrows_are_apart(width):
             for chain in places.between.values():
                 for x, y in chain:
                     assert y != places.y[a] or abs(x - places.x[a]) >= places.widths[a] / 2
+
+
+def texts_and_boxes(text):
+    """Return the rectangles of the texts beside arrows, and of boxes, in a drawing."""
+    drawn = ElementTree.fromstring(text).find("{*}g")
+    texts = [
+        area_of(element.text, (float(element.get("x")), float(element.get("y")) - 4))
+        for element in drawn.findall(".//{*}text")
+        if element.get("class") == "count"
+    ]
+    sides = (
+        [float(element.get(side)) for side in ("x", "y", "width", "height")]
+        for element in drawn.findall(".//{*}rect")
+    )
+    return texts, [Area(x + w / 2, y + h / 2, w, h) for x, y, w, h in sides]
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_texts_of_built_in_networks_cover_nothing(name, width):
+    net = mcjax.read_network(BUILTIN / f"{name}.toml")
+    drawing = svg_of(scene_of(net, mcjax.diagnose(net)), width)
+    texts, boxes = texts_and_boxes(drawing)
+    assert len(texts) == len({(feed.origin, feed.reader) for feed in net.recurring})
+    for k, text in enumerate(texts):
+        assert all(text.common(other) == 0 for other in [*texts[:k], *boxes])
 
 
 @pytest.mark.parametrize("net", [pipeline(), large()], ids=["small", "large"])
