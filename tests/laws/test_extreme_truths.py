@@ -2,9 +2,12 @@
 
 import warnings
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
 import mcjax
+from mcjax.laws.first_order.informative_rows import informative_share
 from mcjax.laws.predict import predict_condition
 
 NETWORK = mcjax.topologies.self_loop(samples=300, initial=300)
@@ -18,6 +21,9 @@ NETWORK = mcjax.topologies.self_loop(samples=300, initial=300)
         (mcjax.negative_binomial(), [1e9, 0.0], [10.0, 0.0]),
         (mcjax.nb2(), [1e9, 0.0, 0.0], [3.0, 0.0, 0.0]),
         (mcjax.probit(), [1e5, 0.0], [30.0, 0.0]),
+        (mcjax.poisson(), [30.0, 0.0], [2.0, 0.0]),
+        (mcjax.poisson(), [4.0, 0.0], [2.0, 0.0]),
+        (mcjax.logistic(), [1e5, 0.0], [30.0, 0.0]),
     ],
 )
 def test_a_truth_that_is_too_large_has_no_law_and_says_so(model, theta, usual):
@@ -29,3 +35,17 @@ def test_a_truth_that_is_too_large_has_no_law_and_says_so(model, theta, usual):
     assert "theta too large" in far.inapplicable["first_order"]
     assert not far.laws
     assert "first_order" in near.laws
+
+
+@pytest.mark.parametrize(
+    ("model", "gamma", "share"),
+    [
+        (mcjax.poisson(), 0.5, norm.sf(0.5)),  # mean counts are largest beyond one gamma
+        (mcjax.poisson(), 6.0, norm.sf(6.0)),
+        (mcjax.logistic(), 1e5, 2 * norm.pdf(0) * np.log(3) / 1e5),  # quartiles of the logistic law
+        (mcjax.linear(), 3.0, 0.5),
+    ],
+)
+def test_half_of_the_information_is_in_the_share_of_rows_in_closed_form(model, gamma, share):
+    condition = mcjax.condition(NETWORK, model, [gamma])
+    assert informative_share(condition, gamma) == pytest.approx(share, rel=0.04)

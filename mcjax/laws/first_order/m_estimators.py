@@ -23,6 +23,7 @@ from mcjax.laws.first_order.drawn_law import averaged, not_averaged
 from mcjax.laws.first_order.file_population import STEPS
 from mcjax.laws.first_order.fine_tuning import predict_steps, reason_against
 from mcjax.laws.first_order.information import information_of
+from mcjax.laws.first_order.informative_rows import too_few_informative
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
 from mcjax.laws.first_order.linear_system import LinearSystem, covariances, means
 from mcjax.laws.first_order.path_bias import (
@@ -92,7 +93,7 @@ class FirstOrder:
         if condition.network.later.exponent and departure(condition) is not None:
             return GROWING
         few = _too_few(_fewest_rows(condition), condition)
-        return few or _off_truth(condition)
+        return few or too_few_informative(condition) or _off_truth(condition)
 
     def predict(self, condition: Condition, generations: int) -> Prediction:
         """Predict the errors at generations 0 to T, and their growth and limits.
