@@ -116,9 +116,15 @@ class ParentCounts:
         return self.mean + math.exp(self._number) * self.mean**2
 
     def first(self, number: float) -> Eta:
-        """Return the mean of P at a reader's ``log a``."""
-        # it grows like k log mu
-        return self._carried(self._means(self._rises(number)[0])) + math.exp(-number) * self._beyond
+        """Return the mean of P at a reader's ``log a``.
+
+        As the mean score of a parent is 0, that at its own a is ``k log(1 + a mu)``. What P of a
+        reader has beyond that grows like log mu.
+        """
+        k = math.exp(-self._number)
+        own = k * np.logaddexp(0, self._eta + self._number)
+        beyond = self._rises(number)[0] - self._rises(self._number)[0]
+        return own + self._carried(self._means(beyond)) + (math.exp(-number) - k) * self._beyond
 
     def second(self, number: float) -> Eta:
         """Return the mean of Q at a reader's ``log a``."""

@@ -32,7 +32,8 @@ def by_rows(x, reader):
 
     def at(derivative):
         over_counts = jax.vmap(derivative, (None, None, 0))
-        return np.asarray(jax.vmap(over_counts, (None, 0, None))(reader, x, COUNTS))
+        every = jax.jit(jax.vmap(over_counts, (None, 0, None)))
+        return np.asarray(every(reader, x, COUNTS))
 
     return at(jax.grad(loss)), at(jax.hessian(loss))
 

@@ -52,7 +52,7 @@ def test_moments_at_the_truth_are_those_of_the_information():
     rows = Populations(made).of(0, made.theta[None])
     known = made.model.information({}, made.theta, made.covariance).real
     score = rows.score(made.theta)
-    np.testing.assert_allclose(score.mean, 0, atol=1e-9)
+    np.testing.assert_allclose(score.mean, 0, atol=1e-14)
     np.testing.assert_allclose(score.by_reader, known.hessian, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(rows.by_parent(made.theta), -known.hessian, rtol=1e-7, atol=1e-9)
     spread = rows.covariance(made.theta, made.theta)
