@@ -199,11 +199,23 @@ def test_readme_is_short_and_begins_with_the_two_commands():
     assert "pytest" in tests
 
 
+def benchmark(name):
+    """Return a script of the benchmarks as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_the_table_of_speed_is_the_one_measured():
     """Hold the table to what ``benchmarks/report.py`` makes of the results kept."""
-    folder = ROOT / "benchmarks"
-    spec = importlib.util.spec_from_file_location("report", folder / "report.py")
-    report = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(report)
-    kept = json.loads((folder / "results" / "speed.json").read_text(encoding="utf-8"))
-    assert report.summary(kept["results"]) in PAGES["docs/speed.md"]
+    kept = json.loads((ROOT / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
+    assert benchmark("report").summary(kept["results"]) in PAGES["docs/speed.md"]
+
+
+@pytest.mark.parametrize("name", ["real_ladders", "real_growth"])
+def test_the_tables_of_real_data_are_the_ones_measured(name):
+    """Hold the tables to what ``benchmarks/real_tables.py`` makes of the results kept."""
+    kept = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
+    table = benchmark("real_tables").TABLES[name]
+    assert table(kept["results"]) in PAGES["docs/real-data.md"]
