@@ -44,6 +44,10 @@ KINDS = {
     "top p": (categorical(), CLASSES, TopP(0.8)),
 }
 
+ROWS = 1000
+"""Rows of a feed. Intervals of right laws, whose width chains decide, end at about 0.15 of the 0.2
+that is allowed."""
+
 SINGULAR = [name for name in KINDS if "categorical" in KINDS[name][0].name]
 """Probabilities add up to 1, so that their covariances have no inverse."""
 
@@ -52,11 +56,12 @@ def study(name, keep=None, alone=False):
     """A loop with real data, and a reader of what it publishes; or a loop alone."""
     model, theta, own = KINDS[name]
     keep = own if keep is None else keep
-    feeds = [Feed("0", "0", 2000, keep=keep)]
+    feeds = [Feed("0", "0", ROWS, keep=keep)]
     if not alone:
-        feeds += [Feed("real", "0", 2000), Feed("0", "1", 2000, 0.5, keep=keep)]
-        feeds += [Feed("1", "1", 1200), Feed("real", "1", 800, keep=real_keep(keep))]
-    net = build_network(1 if alone else 2, feeds, 4000, draws="shared")
+        feeds += [Feed("real", "0", ROWS), Feed("0", "1", ROWS, 0.5, keep=keep)]
+        mixed = 3 * ROWS // 5, 2 * ROWS // 5
+        feeds += [Feed("1", "1", mixed[0]), Feed("real", "1", mixed[1], keep=real_keep(keep))]
+    net = build_network(1 if alone else 2, feeds, 2 * ROWS, draws="shared")
     one = condition(net, model, theta, label=name)
     return Study(
         (one,),
