@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations_with_replacement
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.linalg import cho_factor, solve_triangular
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from mcjax.estimators.estimator import Dataset, Estimator, Problem
 from mcjax.estimators.predictor import linear_predictor
@@ -204,18 +206,72 @@ def _derivatives_of_several(
     """Return gradient and Hessian; nothing for the Hessian where that is far from positive.
 
     Then a Newton step with the information alone goes downhill, but leaves a share of an error.
+
+    Notes
+    -----
+    With ``I = sum a_r W_r (x) x_r x_r'`` the gradient of log det I is ``tr I^-1 dI_a`` and its
+    Hessian ``tr I^-1 d2I_ab - tr I^-1 dI_a I^-1 dI_b``. The first traces are sums over rows of
+    derivatives of ``tr W_r Q_r``, where ``Q_r`` has the quadratic forms of x_r with the blocks of
+    I^-1. So only functions of the J predictors of a row are differentiated automatically.
     """
-
-    def value(at: Array) -> Array:
-        return _of_several(model, data, at)
-
+    predictors, x = model.predictors, data.x
+    assert predictors is not None, "whoever calls has asked"
     share = data.weight / jnp.sum(data.weight)
     matrix = _information_of_several(model, data, theta, share)
-    hessian = jax.hessian(value)(theta)
+    p, (q, rows), count = len(theta), x.shape, predictors.count
     scale = jnp.sqrt(jnp.diagonal(matrix))
-    whole = (matrix * (1 - LEAST) + hessian) / jnp.outer(scale, scale)
+    eps = 4 * p * float(jnp.finfo(matrix.dtype).eps)
+    scaled = matrix / jnp.outer(scale, scale)
+    root = jnp.tril(cho_factor(scaled + eps * jnp.eye(p, dtype=matrix.dtype), lower=True)[0])
+    inner = solve_triangular(root, jnp.diag(1 / scale), lower=True)  # its square is I^-1
+
+    def curvature(eta: Float[Array, " J"], y: Array) -> Float[Array, "J J"]:
+        found = predictors.slopes(model.params, eta[:, None], y[None])
+        return jnp.diag(found.diagonal[:, 0]) - jnp.outer(found.direction, found.direction)
+
+    def held(eta: Array, y: Array, forms: Array) -> Array:
+        return jnp.sum(curvature(eta, y) * forms)
+
+    def products(factors: Float[Array, "J J N"]) -> Float[Array, "p p"]:
+        pairs = jnp.matmul(
+            (share[None, None] * factors).reshape(-1, rows), _pairs(x).T, precision="highest"
+        )
+        return pairs.reshape(count, count, q, q).transpose(0, 2, 1, 3).reshape(p, p)
+
+    eta = predictors.eta(x, theta)
+    turned = jnp.einsum("cjq,qr->cjr", inner.reshape(p, count, q), x, precision="highest")
+    forms = jnp.einsum("cjr,clr->jlr", turned, turned, precision="highest")
+    first = jax.vmap(jax.grad(held), (1, 0, 2), 1)(eta, data.y, forms)
+    second = jax.vmap(jax.hessian(held), (1, 0, 2), 2)(eta, data.y, forms)
+    third = jax.vmap(jax.jacfwd(curvature), (1, 0), 3)(eta, data.y)
+    (j, k, m), (u, v, w) = _triples(count), _triples(q)
+    sums = jnp.matmul(share[None] * third[j, k, m], (x[u] * x[v] * x[w]).T, precision="highest")
+    places = _places(count)[:, None, :, None, :, None], _places(q)[None, :, None, :, None, :]
+    change = sums[places].reshape(p, p, p)  # dI, of the parameter that moves first
+    moved = (inner @ change @ inner.T).reshape(p, -1)
+    gradient = jnp.matmul(share[None] * first, x.T, precision="highest").ravel()
+    hessian = products(second) - jnp.matmul(moved, moved.T, precision="highest")
+    factor = -jnp.sum(share**2) / 2
+    whole = scaled * (1 - LEAST) + factor * hessian / jnp.outer(scale, scale)
     positive = jnp.isfinite(cho_factor(whole, lower=True)[0]).all()
-    return jax.grad(value)(theta), jnp.where(positive, hessian, 0)
+    return factor * gradient, jnp.where(positive, factor * hessian, 0)
+
+
+def _triples(size: int) -> Int[np.ndarray, "3 T"]:
+    """Return the triples of numbers below ``size``, each in one order."""
+    return np.array(list(combinations_with_replacement(range(size), 3))).T
+
+
+def _places(size: int) -> Int[np.ndarray, "size size size"]:
+    """Return the places of all triples among those in one order."""
+    number = np.zeros((size,) * 3, int)
+    number[tuple(_triples(size))] = np.arange(_triples(size).shape[1])
+    return number[tuple(np.sort(np.indices(number.shape), axis=0))]
+
+
+def _pairs(x: Float[Array, "q N"]) -> Float[Array, "q*q N"]:
+    """Return the products of all pairs of covariates."""
+    return (x[:, None] * x[None]).reshape(-1, x.shape[1])
 
 
 def _information_of_several(model: Problem, data: Dataset, theta: Array, share: Array) -> Array:
