@@ -286,4 +286,20 @@ def fit_damped(
         return Loop(loop.theta + updates, state, status, loop.steps + 1)
 
     loop = iterate(step, optimiser, flat, data=data, limit=limit)
-    return finished(unravel(loop.theta), loop.status, loop.steps)
+    status = loop.status
+    if model.predictors is not None and not has_minimum(model):
+        apart = (status == Status.RANK_DEFICIENT) & _spanned(data)
+        status = jnp.where(apart, code(Status.SEPARATED), status)
+    return finished(unravel(loop.theta), status, loop.steps)
+
+
+def _spanned(data: Dataset) -> Bool[Array, ""]:
+    """Return whether rows have as many independent directions as covariates.
+
+    The Hessian of several predictors is then positive at every theta, so that one which has become
+    singular has followed theta to infinity: a part of the classes is separated.
+    """
+    share = data.weight / jnp.sum(data.weight)
+    squares = jnp.matmul(data.x * share[None], data.x.T, precision="highest")
+    _, unexplained = solve_newton(squares, jnp.zeros_like(squares[0]))
+    return unexplained >= singular_share(squares)

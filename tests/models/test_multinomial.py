@@ -145,3 +145,21 @@ def test_the_information_of_normal_covariates():
 def test_numbers_of_classes_that_are_refused(classes):
     with pytest.raises(mcjax.InputError, match=r"classes"):
         mcjax.multinomial(classes=classes)
+
+
+def test_classes_that_are_partly_separated_are_told_from_rows_that_span_too_little():
+    """Class 0 is left of the others, which overlap; and all overlap, on a line."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 2, 60))
+    y = rng.integers(0, 3, (3, 60)).astype(float)
+    y[0] = np.where(x[0, 0] < 0, 0, rng.integers(1, 3, 60))
+    x[1, 1] = 2 * x[1, 0]
+
+    @jax.jit
+    @jax.vmap
+    def fit(x, y):
+        data = mcjax.Dataset(x, y, jnp.ones_like(y))
+        return mcjax.Newton().fit(mcjax.multinomial(3), data, jnp.zeros(4), jax.random.key(0))
+
+    found = [Status(int(status)) for status in fit(x, y).status]
+    assert found == [Status.SEPARATED, Status.RANK_DEFICIENT, Status.CONVERGED]
