@@ -286,8 +286,8 @@ def fit_damped(
         return Loop(loop.theta + updates, state, status, loop.steps + 1)
 
     loop = iterate(step, optimiser, flat, data=data, limit=limit)
-    status = loop.status
-    if model.predictors is not None and not has_minimum(model):
+    status, predictors = loop.status, model.predictors
+    if predictors is not None and predictors.canonical and not has_minimum(model):
         apart = (status == Status.RANK_DEFICIENT) & _spanned(data)
         status = jnp.where(apart, code(Status.SEPARATED), status)
     return finished(unravel(loop.theta), status, loop.steps)
@@ -296,8 +296,8 @@ def fit_damped(
 def _spanned(data: Dataset) -> Bool[Array, ""]:
     """Return whether rows have as many independent directions as covariates.
 
-    The Hessian of several predictors is then positive at every theta, so that one which has become
-    singular has followed theta to infinity: a part of the classes is separated.
+    With a canonical link the Hessian of several predictors is then positive at every theta, so that
+    one that has become singular has followed theta to infinity: part of the classes is separated.
     """
     share = data.weight / jnp.sum(data.weight)
     squares = jnp.matmul(data.x * share[None], data.x.T, precision="highest")

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 
 from mcjax.estimators.estimator import Dataset, Estimator, Problem
 from mcjax.estimators.predictor import linear_predictor
+from mcjax.estimators.predictors import LinearPredictors
 
 LEAST = 1e-3
 """Smallest curvature of an objective that Newton steps use, relative to that of the loss."""
@@ -215,7 +216,7 @@ def _derivatives_of_several(
     I^-1. So only functions of the J predictors of a row are differentiated automatically.
     """
     predictors, x = model.predictors, data.x
-    assert predictors is not None, "whoever calls has asked"
+    assert isinstance(predictors, LinearPredictors), "others have no canonical link"
     share = data.weight / jnp.sum(data.weight)
     matrix = _information_of_several(model, data, theta, share)
     p, (q, rows), count = len(theta), x.shape, predictors.count
@@ -259,14 +260,14 @@ def _derivatives_of_several(
 
 def _triples(size: int) -> Int[np.ndarray, "3 T"]:
     """Return the triples of numbers below ``size``, each in one order."""
-    return np.array(list(combinations_with_replacement(range(size), 3))).T
+    return np.array(list(combinations_with_replacement(range(size), 3)), int).T
 
 
 def _places(size: int) -> Int[np.ndarray, "size size size"]:
     """Return the places of all triples among those in one order."""
     number = np.zeros((size,) * 3, int)
     number[tuple(_triples(size))] = np.arange(_triples(size).shape[1])
-    return number[tuple(np.sort(np.indices(number.shape), axis=0))]
+    return np.asarray(number[tuple(np.sort(np.indices(number.shape), axis=0))])
 
 
 def _pairs(x: Float[Array, "q N"]) -> Float[Array, "q*q N"]:
