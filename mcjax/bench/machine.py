@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,11 @@ def describe() -> dict[str, Any]:
     }
 
 
-@cache
 def product_rate(dtype: Dtype, devices: tuple[jax.Device, ...]) -> float:
-    """Return how many operations a second products of matrices reach on some devices together."""
+    """Return how many operations a second products of matrices reach on some devices together.
+
+    The rate of a machine that does other work changes: compare it with what ran at about the time.
+    """
     size = 1024 if devices[0].platform == "cpu" else 8192
     product = jax.jit(partial(jnp.matmul, precision="highest"))
     given = [jax.device_put(jnp.ones((size, size), dtype), device) for device in devices]

@@ -138,9 +138,9 @@ def measure(case: Case, quick: bool) -> Result:
     if shared.route.path.draws_rows:
         moved = (1 + passes) * case.rows * (case.p + 1) * itemsize
     block = engine.block_size(compiled.task(0, np.arange(1)), shared.program, chains)
+    rates = product_rate("float32", devices), product_rate("float64", devices)
     bounds = {
-        "arithmetic": single / product_rate("float32", devices)
-        + double / product_rate("float64", devices),
+        "arithmetic": single / rates[0] + double / rates[1],
         "memory": moved / bandwidth(block * case.models * case.rows * case.p * itemsize, devices),
     }
     by = max(bounds, key=lambda name: bounds[name])

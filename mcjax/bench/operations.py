@@ -2,7 +2,9 @@
 
 Every operation on one number counts as one, whatever it is: the bound that follows from the counts
 is one that no program reaches. Products of matrices count a multiplication and an addition. What
-only moves numbers is free. Of two branches the cheaper one counts.
+only moves numbers or bits is free, so that a rotation is one operation. Of two branches the cheaper
+one counts. What no result depends on is not counted, and what is computed twice from the same
+arrays is counted once, as compilers run it.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ from jaxtyping import Float
 MOVES = frozenset({
     "bitcast_convert_type", "broadcast_in_dim", "complex", "concatenate", "convert_element_type",
     "copy", "copy_p", "dynamic_slice", "dynamic_update_slice", "expand_dims", "gather", "imag",
-    "iota", "pad", "random_unwrap", "random_wrap", "real", "reshape", "rev", "scatter", "slice",
-    "split", "squeeze", "stop_gradient", "transpose",
+    "iota", "pad", "random_unwrap", "random_wrap", "real", "reshape", "rev", "scatter",
+    "shift_left", "shift_right_arithmetic", "shift_right_logical", "slice", "split", "squeeze",
+    "stop_gradient", "transpose",
 })
 # fmt: on
-"""Operations that move numbers, or show them as others."""
+"""Operations that move numbers or their bits, or show them as others."""
 
 
 class Counted(NamedTuple):
@@ -57,7 +60,7 @@ def count_operations(jaxpr: core.Jaxpr) -> Counted:
 
 def _count(jaxpr: Any, times: float, counted: Counted, target: np.ndarray) -> None:
     """Add the operations of a program that runs so many times to ``target``."""
-    for equation in jaxpr.eqns:
+    for equation in _needed(jaxpr):
         name, params = equation.primitive.name, equation.params
         if name == "while":
             body, trips = params["body_jaxpr"].jaxpr, _trips(equation)
@@ -76,6 +79,50 @@ def _count(jaxpr: Any, times: float, counted: Counted, target: np.ndarray) -> No
         else:
             for part in parts:
                 _count(part, times, counted, target)
+
+
+def _needed(jaxpr: Any) -> list[Any]:
+    """Return the equations that results depend on, and of equal ones the first."""
+    live = {value for value in jaxpr.outvars if isinstance(value, core.Var)}
+    asked = []
+    for equation in reversed(jaxpr.eqns):
+        if equation.effects or not live.isdisjoint(equation.outvars):
+            asked.append(equation)
+            live.update(value for value in equation.invars if isinstance(value, core.Var))
+    known: dict[Any, Any] = {}  # results of equations that are left out, as what they equal
+    seen: dict[Any, Any] = {}
+    needed = []
+    for equation in reversed(asked):
+        given = tuple(
+            known.get(value, value) if isinstance(value, core.Var) else _literal(value)
+            for value in equation.invars
+        )
+        params = tuple((name, _hashable(value)) for name, value in equation.params.items())
+        first = seen.setdefault((equation.primitive, params, given), equation)
+        if first is equation or equation.effects:
+            needed.append(equation)
+        else:
+            known.update(zip(equation.outvars, first.outvars, strict=True))
+    return needed
+
+
+def _literal(value: Any) -> Any:
+    """Return what tells a constant of a program from others."""
+    return str(value.aval), np.asarray(value.val).tobytes()
+
+
+def _is_zero(value: Any) -> bool:
+    """Return whether a value is the constant 0, as where Python begins a sum."""
+    return isinstance(value, core.Literal) and not np.any(value.val)
+
+
+def _hashable(value: Any) -> Any:
+    """Return a value, or what tells it from others if it has no hash."""
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
 
 
 def _trips(equation: Any) -> int | None:
@@ -98,7 +145,7 @@ def _parts(params: dict[str, Any]) -> list[Any]:
 def _of_primitive(equation: Any) -> np.ndarray:
     """Return the operations of one primitive, in single and in double precision."""
     name, params, found = equation.primitive.name, equation.params, np.zeros(2)
-    if name in MOVES:
+    if name in MOVES or (name == "add" and any(map(_is_zero, equation.invars))):
         return found
     out = equation.outvars[0].aval
     shape: Any = getattr(equation.invars[0].aval, "shape", ()) if equation.invars else ()

@@ -27,6 +27,7 @@ from mcjax.faults import bad_call, fault_sentence, users_code, where
 from mcjax.files import read_bytes
 from mcjax.models.model import Model, Sample, predictor_model
 from mcjax.models.names import MOST_PARAMETERS
+from mcjax.models.quick_derivatives import quickly_differentiated
 from mcjax.numbers import check_between
 
 Predictor = Literal["linear"]
@@ -357,7 +358,7 @@ def _loss(loss: Callable[..., Any]) -> Loss:
             )
         return _loss_value(loss, value, theta)
 
-    return _of(loss, adapted)
+    return _of(loss, quickly_differentiated(adapted))
 
 
 @cache
@@ -374,7 +375,7 @@ def _scalar_loss(loss: Callable[..., Any]) -> Callable[..., Any]:
     def adapted(params: Params, eta: Array, y: Array) -> Array:
         return _loss_value(loss, _call("loss", loss, (eta, y), params), eta)
 
-    return _of(loss, elementwise(adapted))
+    return _of(loss, elementwise(quickly_differentiated(adapted)))
 
 
 @cache

@@ -28,6 +28,16 @@ def test_operations_of_products_and_sums():
     np.testing.assert_array_equal(found.fixed, [2 * 3 * 4 * 5 + 15, 0])
 
 
+def test_what_no_result_needs_is_not_counted():
+    found = counted(lambda a: [jnp.exp(a), a * a][1], (6,))
+    np.testing.assert_array_equal(found.fixed, [6, 0])
+
+
+def test_what_is_computed_twice_is_counted_once():
+    found = counted(lambda a, b: (a * b) * (a * b) + (b * a) + 0.0, (6,), (6,))
+    np.testing.assert_array_equal(found.fixed, [4 * 6, 0])
+
+
 def test_double_precision_is_counted_apart():
     found = counted(lambda a: a + a, (7,), dtype=np.float64)
     np.testing.assert_array_equal(found.fixed, [0, 7])

@@ -207,12 +207,6 @@ def benchmark(name):
     return module
 
 
-def test_the_table_of_speed_is_the_one_measured():
-    """Hold the table to what ``benchmarks/report.py`` makes of the results kept."""
-    kept = json.loads((ROOT / "benchmarks/results/speed.json").read_text(encoding="utf-8"))
-    assert benchmark("report").summary(kept["results"]) in PAGES["docs/speed.md"]
-
-
 @pytest.mark.parametrize("name", ["real_ladders", "real_growth"])
 def test_the_tables_of_real_data_are_the_ones_measured(name):
     """Hold the tables to what ``benchmarks/real_tables.py`` makes of the results kept."""
