@@ -6,10 +6,13 @@ fixed; a test that fails has found something, or was unlucky once and for all.
 """
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
 import pytest
+
+from mcjax.ongoing import heard_by
 
 # Programs compiled once serve both workers, the processes that tests start, and the next run.
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "programs"
@@ -68,3 +71,17 @@ def few_programs():
 def z_limit():
     """How many standard errors a correct Monte Carlo mean may be off."""
     return Z
+
+
+@pytest.fixture
+def heard():
+    """What is told of long work inside of laws: its size and its name, then what is done."""
+    found = []
+
+    @contextmanager
+    def listener(total, what):
+        found.append((total, what))
+        yield found.append
+
+    with heard_by(listener):
+        yield found

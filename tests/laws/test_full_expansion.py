@@ -168,11 +168,12 @@ def test_a_logistic_model_of_ones_own_has_the_law_of_the_built_in_one(name):
 
 
 @pytest.mark.system
-def test_a_normal_model_has_the_exact_errors_of_its_loop():
+def test_a_normal_model_has_the_exact_errors_of_its_loop(heard):
     """``E s_t = s (1 - 1/n)^(t+1)``, and s_t^2 is multiplied by ``1 - 1/n^2`` on average."""
     n, s, times = 200, 1.5, np.arange(1, 5)
     one = mcjax.condition(mcjax.topologies.self_loop(samples=n, initial=n), own_normal(), [0.4, s])
     law = LAW.predict(one, 3)
+    assert heard == [(13, "samples of simulated scores"), *[1] * 13]  # of two parameters
     shrunk = (1 - 1 / n) ** np.arange(5)
     exact = np.stack(
         [

@@ -1,6 +1,5 @@
 """Measured maps of steps: against closed forms, likelihood ratios, and chains beside wrong laws."""
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import jax
@@ -16,7 +15,6 @@ from mcjax.laws.first_order import fine_tuning, measured_steps
 from mcjax.laws.first_order.m_estimators import FirstOrder
 from mcjax.laws.first_order.measured_steps import Fed
 from mcjax.laws.jackknife import jackknife_error
-from mcjax.ongoing import heard_by
 
 Z = 4.892
 ONE = np.eye(1)
@@ -73,17 +71,9 @@ def test_a_step_by_the_sign_of_the_gradient(few):
     assert abs(found.noise[0, 0] - rate**2) < Z * error[3]
 
 
-def test_rounds_are_told(few):
-    heard = []
-
-    @contextmanager
-    def listener(total, what):
-        heard.append((total, what))
-        yield heard.append
-
-    with heard_by(listener):
-        measured(fitted(optax.sgd(0.4), 2))
-    assert heard == [(8, "rounds of fits that measure the steps of steps"), *[1] * 8]
+def test_rounds_are_told(few, heard):
+    measured(fitted(optax.sgd(0.4), 2))
+    assert heard == [(8, "rounds that measure steps"), *[1] * 8]
 
 
 def test_draws_of_measurements_are_their_own():

@@ -216,7 +216,7 @@ def test_the_law_is_that_of_the_same_model_built_in(case):
 
 
 @pytest.mark.statistical
-def test_a_closed_loop_grows_for_ever_wherever_it_is():
+def test_a_closed_loop_grows_for_ever_wherever_it_is(heard):
     """Its centre stays away from the truth, and its eigenvalue is 1 whatever the draws."""
     net = mcjax.build_network(
         ["a"],
@@ -229,6 +229,7 @@ def test_a_closed_loop_grows_for_ever_wherever_it_is():
     np.testing.assert_allclose(law.bias, np.broadcast_to([0.5, 0.5], (3, 1, 2)), atol=1e-8)
     steps = np.diff(law.mse[:, 0] - 0.5)
     np.testing.assert_allclose(law.growth[0], steps, rtol=1e-6)
+    assert heard == [(2 * BATCHES, "batches of simulated scores"), BATCHES, *[1] * BATCHES]
 
 
 @pytest.mark.statistical

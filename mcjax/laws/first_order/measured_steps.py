@@ -204,7 +204,7 @@ def measured_steps(condition: Condition, estimator: Optax, fed: Fed) -> Measured
                 )
             return _Drawn(*(np.asarray(part, float) for part in found))
 
-        with long_work(ROUNDS, f"rounds of fits that measure the steps of {name}") as advance:
+        with long_work(ROUNDS, f"rounds that measure {name}") as advance:
             for keys in rounds:
                 drawn.append(replicates(keys))
                 if not all(np.isfinite(part).all() for part in drawn[-1]):
