@@ -33,6 +33,7 @@ def bernoulli(key, theta, x):
 
 
 @cache
+@cache  # one model, so that tests share its programs
 def own_logistic():
     def loss(theta, x, y):
         return jnp.logaddexp(0, x @ theta) - y * (x @ theta)

@@ -57,6 +57,7 @@ def normal(key, eta):
 
 
 @cache
+@cache  # one model, so that tests share its programs
 def own_logistic():
     return user(lambda eta, y: jnp.logaddexp(0, eta) - y * eta, bernoulli(jax.nn.sigmoid))
 
@@ -66,6 +67,7 @@ def own_poisson():
     return user(lambda eta, y: jnp.exp(eta) - y * eta, count)
 
 
+@cache
 @cache
 def probit():
     return user(lambda eta, y: -norm.logcdf((2 * y - 1) * eta), bernoulli(norm.cdf), "probit")

@@ -33,6 +33,7 @@ FAR = 6.0
 """Student's quantile for a probability of 1e-5 and 15 degrees of freedom."""
 
 
+@cache  # one model, so that tests share its programs
 def own_logistic():
     def loss(theta, x, y):
         return jnp.logaddexp(0, x @ theta) - y * (x @ theta)
@@ -67,6 +68,7 @@ def own_normal():
     return user_model(loss, sample, name="own", covariates=0)
 
 
+@cache
 def heteroskedastic():
     return model_from_file(EXTENDING / "heteroskedastic.py", covariates=2)
 

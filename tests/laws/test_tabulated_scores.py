@@ -33,6 +33,7 @@ def bernoulli(mean):
     return sample
 
 
+@cache  # one model, so that tests share its programs
 def probit():
     def loss(eta, y):
         return -norm.logcdf((2 * y - 1) * eta)
@@ -40,6 +41,7 @@ def probit():
     return user_model(loss, bernoulli(norm.cdf), name="probit", predictor="linear")
 
 
+@cache
 def own_logistic():
     def loss(eta, y):
         return jnp.logaddexp(0, eta) - y * eta
