@@ -2,10 +2,10 @@
 
     python benchmarks/accelerator.py [--out benchmarks/results/accelerator.json]
 
-Networks are rings of models, half of whose 200 rows are real, over 20 generations. Beside the time of a
-whole simulation stands that of its chains alone, on the device and without reading their results; the
-rest goes into summaries, and into what the host does between chunks. The CPU is another process, which
-draws the same numbers, and then others. All runs also work on a CPU.
+Networks are rings of models, half of whose 200 rows are real, over 20 generations. Beside the time
+of a whole simulation stands that of its chains alone, on the device and without reading their
+results; the rest goes into summaries, and into what the host does between chunks. The CPU is
+another process, which draws the same numbers, and then others. All runs also work on a CPU.
 """
 
 from __future__ import annotations
