@@ -23,7 +23,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import make_interp_spline
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import gammaln
+
+from mcjax.models.rising import Rises, log_rising, rises
 
 Eta = Float[np.ndarray, " N"]
 
@@ -72,11 +74,9 @@ def slopes_at(eta: Eta, number: float) -> Slopes:
     return Slopes(mean, 1 / (1 + a * mean), np.log1p(a * mean) / a)
 
 
-def rises_of(y: Float[np.ndarray, "*shape"], number: float) -> tuple[np.ndarray, np.ndarray]:
+def rises_of(y: Float[np.ndarray, "*shape"], number: float) -> Rises:
     """Return P and Q of counts at ``log a``."""
-    k = math.exp(-number)
-    first = k * (digamma(y + k) - digamma(k))
-    return first, k**2 * (polygamma(1, k) - polygamma(1, y + k))
+    return rises(math.exp(-number), y, np.log1p)
 
 
 class _Grid(NamedTuple):
@@ -127,8 +127,12 @@ class ParentCounts:
         return own + self._carried(self._means(beyond)) + (math.exp(-number) - k) * self._beyond
 
     def second(self, number: float) -> Eta:
-        """Return the mean of Q at a reader's ``log a``."""
-        return self._carried(self._means(self._rises(number)[1]))
+        """Return the mean of Q at a reader's ``log a``.
+
+        What Q has beyond y is carried. Where a is small that is all the information on a.
+        """
+        beyond = self._rises(number).second - self._grid.counts
+        return self.mean + self._carried(self._means(beyond))
 
     def with_counts(self, number: float) -> Eta:
         """Return the covariance of P, at a reader's ``log a``, and of y."""
@@ -146,7 +150,7 @@ class ParentCounts:
         """Return the covariance of P at two readers' ``log a``."""
         return self._carried(self._means(self._centred(first) * self._centred(second)))
 
-    def _rises(self, number: float) -> tuple[np.ndarray, np.ndarray]:
+    def _rises(self, number: float) -> Rises:
         return rises_of(self._grid.counts, number)
 
     def _centred(self, number: float) -> np.ndarray:
@@ -186,6 +190,6 @@ def _grid(low: float, high: float, number: float) -> _Grid:
     weight = np.concatenate([ones, half * weights * further], 1)
     k = 1 / a
     least = np.log1p(a * mean)
-    chance = gammaln(counts + k) - gammaln(k) - gammaln(counts + 1) - k * least
-    mass = weight * np.exp(chance + counts * (np.log(a * mean) - least))
+    chance = log_rising(k, counts, np.log1p) - gammaln(counts + 1) - k * least
+    mass = weight * np.exp(chance + counts * (np.log(mean) - least))
     return _Grid(eta, counts, mass / mass.sum(1, keepdims=True))

@@ -63,7 +63,7 @@ def nb2() -> Model:
 
 def _loss(params: Params, theta: Array, x: Array, y: Array) -> Array:
     eta, k = linear_predictor(x, theta[:-1]), jnp.exp(-theta[-1])
-    return (y + k) * jnp.log1p(jnp.exp(eta) / k) - y * eta - log_rising(k, y)
+    return (y + k) * jnp.log1p(jnp.exp(eta) / k) - y * eta - log_rising(k, y, jnp.log1p)
 
 
 def _sample(params: Params, theta: Array, x: Array, words: Words) -> Array:
@@ -75,7 +75,7 @@ def _slopes(params: Params, eta: Array, number: Array, y: Array) -> SharedSlopes
     share = mean / k
     damped = 1 / (1 + share)
     bent = damped * (share * damped)
-    first, second = rises(k, y)
+    first, second = rises(k, y, jnp.log1p)
     slope = (mean - y) * damped
     by_number = first - k * jnp.log1p(share) + slope
     return SharedSlopes(

@@ -22,9 +22,9 @@ TRUTH = [0.6, -0.4, math.log(0.7)]
 def test_rising_factorials_are_products(k):
     y = np.array([0, 1, 2, 5, 40, 300])
     steps = [np.arange(count) / k for count in y]
-    found = log_rising(jnp.asarray(k), jnp.asarray(y, float))
+    found = log_rising(jnp.asarray(k), jnp.asarray(y, float), jnp.log1p)
     np.testing.assert_allclose(found, [np.log1p(s).sum() for s in steps], rtol=1e-10, atol=1e-12)
-    first, second = rises(jnp.asarray(k), jnp.asarray(y, float))
+    first, second = rises(k, y.astype(float), np.log1p)
     np.testing.assert_allclose(first, [(1 / (1 + s)).sum() for s in steps], rtol=1e-12)
     np.testing.assert_allclose(second, [(1 / (1 + s) ** 2).sum() for s in steps], rtol=1e-12)
 
@@ -44,6 +44,17 @@ def test_moments_of_large_counts_are_sums_over_all_of_them(number):
     np.testing.assert_allclose(counts.together(number, number), together, rtol=1e-7)
     beside = (mass * (first - mean) * y[:, None]).sum(0)
     np.testing.assert_allclose(counts.with_counts(number), beside, rtol=1e-7)
+
+
+def test_counts_that_are_nearly_poisson_tell_little_of_the_dispersion():
+    """For small a, the information on log a is ``(a mu)^2 / 2``; nothing else of P and Q counts."""
+    eta, a = np.array([-3.0, 0.0, 3.0]), math.exp(-12)
+    counts, damped = ParentCounts(eta, -12.0), 1 / (1 + a * np.exp(eta))
+    limit = (a * np.exp(eta)) ** 2 / 2
+    np.testing.assert_allclose(counts.second(-12.0) - counts.mean * damped, limit, rtol=1e-3)
+    np.testing.assert_allclose(-counts.by_number(-12.0), limit, rtol=1e-3)
+    spread = counts.together(-12.0, -12.0) - 2 * counts.with_counts(-12.0) * damped
+    np.testing.assert_allclose(spread + counts.variance * damped**2, limit, rtol=1e-3)
 
 
 def test_moments_at_the_truth_are_those_of_the_information():
