@@ -84,9 +84,16 @@ def _is_logaddexp(equation: Any) -> bool:
     if not (alike and jnp.issubdtype(types[0].dtype, jnp.floating)):
         return False
     known = _call_of(_usual, *types)
-    return known is not None and str(equation.params["call_jaxpr"]) == str(
-        known.params["call_jaxpr"]
-    )
+    return known is not None and _traced(equation) == _traced(known)
+
+
+def _traced(call: Any) -> tuple[Any, str]:
+    """Return where the function that a call runs is written, and what it computes.
+
+    A function of a user that computes the same may have another rule.
+    """
+    program = call.params["call_jaxpr"]
+    return getattr(program.jaxpr.debug_info, "func_src_info", None), str(program)
 
 
 def _types(equation: Any) -> tuple[Any, ...]:
