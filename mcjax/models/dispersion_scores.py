@@ -34,9 +34,10 @@ ONE_BY_ONE, FURTHER = 256, 384
 DEVIATIONS, TAIL = 12.0, 45.0
 """How many standard deviations, and how many scales of the exponential tail, counts go beyond their
 mean. What is left out is below rounding."""
-LOWEST, HIGHEST = -20.0, 13.0
+LOWEST, HIGHEST = -20.0, 25.0
 """Predictors of parents between which moments are computed. Beyond, means per unit of ``log mu`` or
-mu do not change any more, to rounding or to ``exp(-13)``."""
+mu hardly change: below, to rounding; above, by shares of ``1 / (a mu)``, and of the probability of
+no count."""
 NODES = 16
 """Nodes of splines in a unit of the predictor."""
 
@@ -129,10 +130,12 @@ class ParentCounts:
     def second(self, number: float) -> Eta:
         """Return the mean of Q at a reader's ``log a``.
 
-        What Q has beyond y is carried. Where a is small that is all the information on a.
+        What Q has beyond ``y u`` is carried. Where a is small that is all the information on a.
         """
-        beyond = self._rises(number).second - self._grid.counts
-        return self.mean + self._carried(self._means(beyond))
+        damped = slopes_at(self._grid.eta[:, None], number).damped
+        beyond = self._rises(number).second - self._grid.counts * damped
+        own = 1 / (np.exp(-self._eta) + math.exp(number))
+        return own + self._carried(self._means(beyond))
 
     def with_counts(self, number: float) -> Eta:
         """Return the covariance of P, at a reader's ``log a``, and of y."""
@@ -188,8 +191,18 @@ def _grid(low: float, high: float, number: float) -> _Grid:
     ones[:, -2:] = [1 - 1 / 24, 1 / 24]
     counts = np.concatenate([few, further], 1)
     weight = np.concatenate([ones, half * weights * further], 1)
-    k = 1 / a
-    least = np.log1p(a * mean)
-    chance = log_rising(k, counts, np.log1p) - gammaln(counts + 1) - k * least
-    mass = weight * np.exp(chance + counts * (np.log(mean) - least))
+    mass = weight * np.exp(_log_chance(counts, mean, 1 / a))
     return _Grid(eta, counts, mass / mass.sum(1, keepdims=True))
+
+
+def _log_chance(
+    y: Float[np.ndarray, "M K"], mean: Float[np.ndarray, "M 1"], k: float
+) -> Float[np.ndarray, "M K"]:
+    """Return the logarithm of probabilities of counts.
+
+    No term is of the size of y, of which a logarithm would lose its digits where counts are large.
+    """
+    none = k * np.log1p(mean / k)  # minus that of a count of 0
+    few = log_rising(k, y, np.log1p) - gammaln(y + 1) + y * (np.log(mean) - np.log1p(mean / k))
+    many = log_rising(y + 1, k - 1, np.log1p) + (k - 1) * np.log(y + 1) - gammaln(k)
+    return np.asarray(np.where(y < max(k, 1), few, many - y * np.log1p(k / mean)) - none)

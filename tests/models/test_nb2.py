@@ -46,14 +46,27 @@ def test_moments_of_large_counts_are_sums_over_all_of_them(number):
     np.testing.assert_allclose(counts.with_counts(number), beside, rtol=1e-7)
 
 
-def test_counts_that_are_nearly_poisson_tell_little_of_the_dispersion():
-    """For small a, the information on log a is ``(a mu)^2 / 2``; nothing else of P and Q counts."""
-    eta, a = np.array([-3.0, 0.0, 3.0]), math.exp(-12)
-    counts, damped = ParentCounts(eta, -12.0), 1 / (1 + a * np.exp(eta))
-    limit = (a * np.exp(eta)) ** 2 / 2
-    np.testing.assert_allclose(counts.second(-12.0) - counts.mean * damped, limit, rtol=1e-3)
-    np.testing.assert_allclose(-counts.by_number(-12.0), limit, rtol=1e-3)
-    spread = counts.together(-12.0, -12.0) - 2 * counts.with_counts(-12.0) * damped
+def test_moments_of_huge_counts_are_those_of_gamma_variates():
+    """Counts are then y = mu G for a gamma variate G of mean 1, and P is k log(y / k) + const."""
+    special = pytest.importorskip("scipy.special")
+    for k in (0.8, 3.0, 40.0):
+        number = -math.log(k)
+        counts, mean = ParentCounts(np.array([18.0, 24.0]), number), np.exp([18.0, 24.0])
+        limit = k**2 * special.polygamma(1, k)
+        np.testing.assert_allclose(counts.second(number), limit, rtol=1e-5)
+        np.testing.assert_allclose(counts.together(number, number), limit, rtol=1e-5)
+        np.testing.assert_allclose(counts.with_counts(number), mean, rtol=1e-5)
+
+
+@pytest.mark.parametrize("number", [-12.0, -9.0])
+def test_small_dispersions_have_the_information_of_variances(number):
+    """For small a that on log a is ``(a mu u)^2 / 2``, as for a normal of as large a variance."""
+    eta, a = np.array([-3.0, 0.0, 3.0, 9.0, 15.0, 22.0]), math.exp(number)
+    counts, damped = ParentCounts(eta, number), 1 / (1 + a * np.exp(eta))
+    limit = (1 - damped) ** 2 / 2
+    np.testing.assert_allclose(counts.second(number) - counts.mean * damped, limit, rtol=1e-3)
+    np.testing.assert_allclose(-counts.by_number(number), limit, rtol=1e-3)
+    spread = counts.together(number, number) - 2 * counts.with_counts(number) * damped
     np.testing.assert_allclose(spread + counts.variance * damped**2, limit, rtol=1e-3)
 
 
