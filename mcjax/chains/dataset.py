@@ -18,7 +18,7 @@ from mcjax.chains.observations import (
     spare_words,
 )
 from mcjax.chains.selected import Attempt, Rows, attempt_keys
-from mcjax.draws.streams import COPY
+from mcjax.draws.streams import COPY, design_streams
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.estimators.predictor import Params, Words
@@ -213,14 +213,6 @@ def sample_keys(chain: Words, feeds: Feeds) -> Words:
         jnp.where(feeds.copy == 0, own, new) for own, new in zip(chain, further, strict=True)
     )
     return first, second
-
-
-def design_streams(
-    design: UInt32[Array, " 2 ..."], stream: UInt32[Any, "*slots"]
-) -> tuple[UInt32[Array, "*slots"], UInt32[Array, "*slots"]]:
-    """Return the stream keys of fixed designs, two words of the shape of ``stream``."""
-    zero = jnp.zeros_like(stream)
-    return threefry((design[0] + zero, design[1] + zero), (zero, stream))
 
 
 def _halves(even: Array, odd: Array) -> Array:

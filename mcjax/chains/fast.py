@@ -19,12 +19,13 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import UInt32
 
-from mcjax.chains.dataset import design_streams, sample_keys
+from mcjax.chains.dataset import sample_keys
 from mcjax.chains.fast_rows import Selected, Sources, draw_rows
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.lookup import lookup
 from mcjax.chains.program import ConditionArrays, Program, Trajectory
 from mcjax.chains.step import shares_of, status_before_fit
+from mcjax.draws.streams import design_streams
 from mcjax.draws.threefry import threefry
 from mcjax.estimators import newton_rows, quantile_rows
 from mcjax.estimators.estimator import Estimator, Fit

@@ -16,12 +16,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int32, UInt32
 
-from mcjax.chains.dataset import design_streams
 from mcjax.chains.generation import feeds_at
 from mcjax.chains.layout import Feeds, NetworkArrays
 from mcjax.chains.observations import draw_single, of_rows
 from mcjax.draws.permutation import permuted
-from mcjax.draws.streams import selection_stream
+from mcjax.draws.streams import design_streams, selection_stream
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import Dataset
 from mcjax.models.model import Model

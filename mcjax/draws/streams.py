@@ -175,6 +175,14 @@ def switching_numbers(
     return ((high >> 6).astype(float) * 2**27 + (low >> 5)) / 2**53
 
 
+def design_streams(
+    design: UInt32[Any, " 2 ..."], stream: UInt32[Any, "*slots"]
+) -> tuple[UInt32[Any, "*slots"], UInt32[Any, "*slots"]]:
+    """Return the stream keys of fixed designs, two words of the shape of ``stream``."""
+    zero = stream ^ stream
+    return threefry((design[0] + zero, design[1] + zero), (zero, stream))
+
+
 def row_words(
     key: tuple[UInt32[Any, "*#shape"], UInt32[Any, "*#shape"]],
     pairs: UInt32[Any, "*#shape"],

@@ -81,8 +81,9 @@ def not_binary(y: np.ndarray) -> str:
 def not_counts(y: np.ndarray) -> str:
     """Return what is wrong with labels that should be counts, or an empty string."""
     others = int(((y < 0) | (y != np.floor(y))).sum())
-    problem = "no whole numbers of at least 0; name a target of counts"
-    return f"has {how_many(others, 'label')} that are {problem}" if others else ""
+    are = "is no whole number" if others == 1 else "are no whole numbers"
+    problem = f"that {are} of at least 0; name a target of counts"
+    return f"has {how_many(others, 'label')} {problem}" if others else ""
 
 
 def _logistic_loss(params: Params, eta: Array, y: Array) -> Array:

@@ -182,6 +182,11 @@ def test_labels_of_held_out_rows_are_checked_too():
     data = replace(data, held_out=replace(data.held_out, y=data.held_out.y + 0.5))
     with pytest.raises(mcjax.InputError, match="labels that are no whole numbers"):
         mcjax.condition(PAIR, mcjax.poisson(), data=data)
+    one = data.held_out.y.copy()
+    one[1:] = 1.0
+    data = replace(data, held_out=replace(data.held_out, y=one))
+    with pytest.raises(mcjax.InputError, match="has 1 label that is no whole number of"):
+        mcjax.condition(PAIR, mcjax.poisson(), data=data)
 
 
 def test_results_on_disk_are_told_apart_by_the_rows_that_are_held_out():

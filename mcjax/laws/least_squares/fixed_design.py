@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcjax.chains.layout import Feeds
-from mcjax.draws.streams import condition_word, design_key, row_words
-from mcjax.draws.threefry import threefry
+from mcjax.draws.streams import condition_word, design_key, design_streams, row_words
 from mcjax.laws.first_order.fits import Batches
 from mcjax.laws.first_order.limits import limit, mean_limit
 from mcjax.laws.first_order.linear_system import covariances, means
@@ -136,8 +135,7 @@ def _normals(
     key: UInt32[np.ndarray, " 2"], streams: UInt32[np.ndarray, "M B"], pairs: int, count: int
 ) -> Float[np.ndarray, "{count} M B 2*{pairs}"]:
     """Return the standard normals behind the covariates of the first rows of every stream."""
-    zero = np.zeros_like(streams)
-    first, second = threefry((key[0] + zero, key[1] + zero), (zero, streams))
+    first, second = design_streams(key, streams)
     place = np.arange(pairs, dtype=np.uint32)
     roles = np.arange(count, dtype=np.uint32)[:, None, None, None]
     words = row_words((first[..., None], second[..., None]), place, roles)
