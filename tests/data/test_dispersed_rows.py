@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from rows import FRAME, N, loop
 from scipy import stats
@@ -105,3 +106,12 @@ def test_the_law_holds_and_that_of_a_wrong_information_does_not():
     )
     found = {cell.law: cell.verdict for cell in mcjax.verify(study, laws=[law]).cells}
     assert found == {"first_order": "verified", "of the model": "refuted"}
+
+
+def test_rows_that_tell_nothing_of_the_dispersion_have_no_law():
+    """Their variance is above their mean by 0.02% of it."""
+    like_poisson, above = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], [0, 0, 1, 1, 2, 2, 2, 3, 4, 5]
+    frame = pd.DataFrame({"count": above + 999 * like_poisson, "a": np.arange(10_000) // 10 % 2})
+    made = mcjax.condition(loop(20), MODEL, data=mcjax.Data.from_frame(frame, "count"))
+    [prediction] = mcjax.predict(mcjax.Study((made,), generations=1))
+    assert "within a standard deviation" in prediction.inapplicable["first_order"]

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import mcjax
+from mcjax.laws.first_order.path_system import path_of
 from mcjax.laws.first_order.population_path import Populations
+from mcjax.laws.first_order.rule_of_thumb import allowance, effective_rows
 from mcjax.models.dispersion_scores import ParentCounts
 from mcjax.models.rising import log_rising, rises
 from mcjax.solvers.status import Status
@@ -123,3 +125,22 @@ def test_the_law_of_chains_and_one_that_knows_the_dispersion():
         found[cell.law, cell.quantity].add(cell.verdict)
     assert found["first_order", "mse"] == found["first_order", "covariance"] == {"verified"}
     assert found["given", "mse"] == found["poisson", "covariance"] == {"refuted"}
+
+
+@pytest.mark.parametrize(("number", "samples"), [(-12.0, 600), (-3.0, 60)])
+def test_counts_that_tell_nothing_of_the_dispersion_have_no_law(number, samples):
+    loop = mcjax.topologies.self_loop(samples=samples, real=samples, initial=samples)
+    made = mcjax.condition(loop, mcjax.nb2(), [0.3, number])
+    [prediction] = mcjax.predict(mcjax.Study((made,), generations=1))
+    assert "first_order" not in prediction.laws
+    reason = prediction.inapplicable["first_order"]
+    assert reason.startswith("the curvature of the loss at the truth changes by")
+
+
+def test_a_law_allows_for_the_flatness_that_the_path_of_centres_has():
+    made = mcjax.condition(LOOP, mcjax.nb2(), [0.3, -0.4, -1.9])
+    [prediction] = mcjax.predict(mcjax.Study((made,), generations=1))
+    rule = allowance(made, 1, effective_rows(made))
+    flat = (prediction.laws["first_order"].allowance - rule) / 2
+    np.testing.assert_allclose(flat, path_of(made, 1).flatness, rtol=0.02)
+    assert flat.min() > 0.05

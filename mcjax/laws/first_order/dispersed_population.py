@@ -27,6 +27,9 @@ from mcjax.laws.first_order.row_span import CHUNK, RowSpan
 from mcjax.laws.first_order.span import Integral
 from mcjax.models.dispersion_scores import ParentCounts, Slopes, rises_of, slopes_at
 
+FARTHEST = 100.0
+"""Largest size of log a of a reader whose scores are numbers."""
+
 
 class _Reader(NamedTuple):
     at: Slopes
@@ -49,6 +52,8 @@ class DispersedPopulation(Population):
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
         key = reader.tobytes()
+        if abs(reader[-1]) > FARTHEST:
+            return _no_score(len(reader))
         if key not in self._scores:
             span, counts, [(at, number)] = self._seen_by(reader)
             e = (at.mean - counts.mean) * at.damped
@@ -125,6 +130,8 @@ class DispersedRows(RowsOfData):
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
+        if abs(reader[-1]) > FARTHEST:
+            return _no_score(len(reader))
         rows, at = self._rows, self._at(reader)
         beside = rows.vector(at.mixed)
         slope = _blocks(rows.matrix(at.curvature), beside, beside, rows.number(at.bend))
@@ -182,6 +189,11 @@ class _RowScores(NamedTuple):
     curvature: np.ndarray
     mixed: np.ndarray
     bend: np.ndarray
+
+
+def _no_score(p: int) -> Score:
+    """Return a score that is no number, as that of other models is where an exponential is none."""
+    return Score(np.full(p, np.nan), np.full((p, p), np.nan))
 
 
 def _blocks(within: Matrix, right: Vector, below: Vector, corner: float) -> Matrix:

@@ -22,6 +22,7 @@ from mcjax.laws.first_order.departures import departure, spread_lost
 from mcjax.laws.first_order.drawn_law import averaged, not_averaged
 from mcjax.laws.first_order.file_population import STEPS
 from mcjax.laws.first_order.fine_tuning import predict_steps, reason_against
+from mcjax.laws.first_order.flatness_at_truth import flatness_at_truth
 from mcjax.laws.first_order.information import information_of
 from mcjax.laws.first_order.informative_rows import too_few_informative
 from mcjax.laws.first_order.limits import growth, limit, mean_limit
@@ -58,7 +59,6 @@ from mcjax.study.study import Condition
 FLATTEST = 0.5
 """Largest relative change of the curvature within a standard deviation of an estimate. Variances
 change by about twice as much, which is allowed for up to this limit."""
-
 CLEAR = 6.0
 """Smallest number of standard deviations between a centre and a jump of what readers keep. In a
 simulation of classes cut off from the tail, variances were right at 9, 10% too large at 4, and
@@ -113,6 +113,9 @@ class FirstOrder:
         net, offsets = condition.network, condition.sources.offsets
         system = linear_system(net, information, offsets)
         centred = _around_truth(condition, generations, information, system)
+        flat = flatness_at_truth(condition, centred.own_covariances)
+        if not flat[0].max() <= FLATTEST:
+            raise _too_flat("at the truth", flat[0].max())
         slopes, stable = _long_run(system, condition)
         limits = mean_squares(limit(system, stable), net.size, mean_limit(system, stable))
         return replace(
@@ -120,7 +123,7 @@ class FirstOrder:
             growth=np.where(stable, np.nan, slopes),
             limit=np.where(stable, limits, np.nan),
             asymptotic=True,
-            allowance=allowance(condition, generations, effective_rows(condition)),
+            allowance=allowance(condition, generations, effective_rows(condition)) + 2 * flat,
             next_order=partial(corrections, condition, generations),
             left_out=spread_lost(condition, centred.own_covariances),
             versions=tuple(
@@ -206,10 +209,7 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
     if not np.isfinite(path.covariance).all():
         raise Inapplicable("errors around the path of the centres are too large for a number")
     if path.flatness.max() > FLATTEST:
-        raise Inapplicable(
-            "the curvature of the loss on the path of the centres changes by"
-            f" {path.flatness.max():.0%} within a standard deviation; give more samples"
-        )
+        raise _too_flat("on the path of the centres", path.flatness.max())
     if path.clearance < CLEAR:
         raise Inapplicable(
             f"a centre is {path.clearance:.1f} standard deviations from where readers would keep"
@@ -290,6 +290,15 @@ def _unbiased(condition: Condition) -> bool:
         and all(feed.keep is None for feed in read)
         and all(len({feed.weight for feed in feeds}) <= 1 for feeds in fits)
         and apart
+    )
+
+
+def _too_flat(where: str, change: float) -> Inapplicable:
+    """Return that the curvature is not constant, even roughly."""
+    size = f"{change:.0%}" if change < 10 else "more than 1,000%"
+    return Inapplicable(
+        f"the curvature of the loss {where} changes by {size} within a standard deviation;"
+        " give more samples"
     )
 
 

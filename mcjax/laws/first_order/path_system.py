@@ -243,7 +243,7 @@ def flatness_on_path(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray
     result = np.zeros((len(fits), size))
     for t, generation in enumerate(fits):
         for i, fit in generation.items():
-            result[t, i] = flatness(fit, blocks[t, i, :, i])
+            result[t, i] = flatness(fit.centre, fit.slope, fit.slope_at, blocks[t, i, :, i])
     return np.maximum.accumulate(result)
 
 

@@ -13,7 +13,7 @@ penalty is not random: it adds ``ridge I`` to the slope J of the equation, and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +70,14 @@ class Fit(NamedTuple):
     stream: np.ndarray
     rows: np.ndarray
     renewed: np.ndarray
+
+    def slope_at(self, reader: np.ndarray) -> np.ndarray:
+        """Return what J is at another place than the centre, (p, p)."""
+        found = [
+            weight * data.score(reader).by_reader
+            for weight, data in zip(self.share, self.data, strict=True)
+        ]
+        return np.asarray(np.sum(found, axis=0) + self.ridge * np.eye(len(self.slope)))
 
 
 Fits = dict[int, Fit]
@@ -144,7 +152,12 @@ class Populations:
         return check is None or not any(check(theta) for theta in centres)
 
 
-def flatness(fit: Fit, covariance: np.ndarray) -> float:
+def flatness(
+    centre: np.ndarray,
+    slope: np.ndarray,
+    slope_at: Callable[[np.ndarray], np.ndarray],
+    covariance: np.ndarray,
+) -> float:
     """Return how much J changes within a standard deviation of an estimate, relative to J.
 
     The law takes J to be constant there. It is the mean change to either side along the widest
@@ -152,13 +165,8 @@ def flatness(fit: Fit, covariance: np.ndarray) -> float:
     """
     values, vectors = np.linalg.eigh(covariance)
     step = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-    ends = [
-        weight / 2 * data.score(fit.centre + side * step).by_reader
-        for side in (-1, 1)
-        for weight, data in zip(fit.share, fit.data, strict=True)
-    ]
-    penalty = fit.ridge * np.eye(len(fit.slope))
-    change = np.linalg.solve(fit.slope, np.sum(ends, axis=0) + penalty - fit.slope)
+    ends = (slope_at(centre - step) + slope_at(centre + step)) / 2
+    change = np.linalg.solve(slope, ends - slope)
     return float(np.linalg.norm(change, 2)) if np.isfinite(change).all() else np.inf
 
 
