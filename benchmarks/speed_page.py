@@ -147,6 +147,25 @@ def quantiles() -> str:
     return f"\n{found}\n({taken_on(kept['about'])})\n"
 
 
+def accelerator() -> str:
+    """Chains on an accelerator, alone and with all that a simulation does."""
+    kept = read("accelerator")
+    about, results = kept["about"], kept["results"]
+    rows = [
+        (
+            one["family"],
+            *(str(one[name]) for name in ("models", "parameters")),
+            f"`{one['precision']}`",
+            few(one["chains alone, µs a fit"], 2),
+            few(one["simulation, µs a fit"], 2),
+        )
+        for one in results["parts"]
+    ]
+    headings = ["family", "models", "p", "precision", "chains alone, µs a fit"]
+    found = table([*headings, "whole simulation, µs a fit"], rows)
+    return f"\n{found}\n({about['device']}; {taken_on(about)})\n"
+
+
 def users() -> str:
     """Models of a user's own."""
     kept = read("users_models")
@@ -268,6 +287,7 @@ PARTS: dict[str, Callable[[], str]] = {
         whole_study,
         quantiles,
         users,
+        accelerator,
         many_parameters,
         compilation,
         bench,
