@@ -76,7 +76,7 @@ def test_a_rule_of_thumb_counts_information():
     heavy = first_of(loop(400, poisson(), memory="accumulate")).allowance
     light = first_of(loop(400, poisson(), (0.01, 0.01), memory="accumulate")).allowance
     assert (heavy > 4 * light).all()
-    few = first_of(loop(400, poisson(), (2.5, 2.5), memory="accumulate")).allowance
+    few = first_of(loop(400, poisson(), (1.5, 1.5), memory="accumulate")).allowance
     assert np.isinf(few).all()
 
 
