@@ -17,7 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float
 
 from mcjax.data.data import Data
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import double_precision, own_settings
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Estimator, Fit
 from mcjax.estimators.newton import Newton
@@ -82,7 +82,7 @@ class _Problem:
 def _fitted(problem: _Problem) -> Float[np.ndarray, " q"]:
     model, data = problem.model, problem.data
     estimator = Newton() if model.estimator is None else model.estimator
-    with own_settings(), jax.enable_x64(True), users_code("loss", model.loss):
+    with own_settings(), double_precision(), users_code("loss", model.loss):
         rows = Dataset(jnp.asarray(data.x.T), jnp.asarray(data.y), jnp.ones(len(data.y)))
         start = jnp.zeros(model.parameters_for(data.x.shape[1]))
         fit = _fit(estimator, model, rows, start)

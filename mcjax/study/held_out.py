@@ -32,7 +32,7 @@ from jax import Array
 from jaxtyping import Float
 
 from mcjax.data.data import Data
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import double_precision, own_settings
 from mcjax.estimators.predictor import linear_predictor
 from mcjax.faults import users_code
 from mcjax.models.model import Functional, Model, Scale
@@ -103,7 +103,7 @@ class HeldOut:
         most = max(1, min(MOST_ESTIMATES, BLOCK // len(self._rows.y)))
         size = min(most, 1 << (max(len(theta), 1) - 1).bit_length())
         found = [np.zeros((0, len(self.functionals) - 1))]
-        with own_settings(), jax.enable_x64(True), users_code("loss", model.loss):
+        with own_settings(), double_precision(), users_code("loss", model.loss):
             for begin in range(0, len(theta), size):
                 block = theta[begin : begin + size]
                 count = len(block)
@@ -118,7 +118,7 @@ class HeldOut:
         """Return the mean loss and its derivatives at parameters of shape (p,)."""
         key, model = centre.tobytes(), self._model
         if key not in self._known:
-            with own_settings(), jax.enable_x64(True), users_code("loss", model.loss):
+            with own_settings(), double_precision(), users_code("loss", model.loss):
                 parts = _expanded(model, jnp.asarray(centre, float), self._x, self._y)
                 loss, slope, curvature = (np.array(part, float) for part in parts)
             self._known[key] = Expansion(float(loss), slope, curvature)
