@@ -57,13 +57,13 @@ def own(rows: list[dict[str, Any]]) -> float:
 
 
 def race() -> str:
-    """The race, and where it was run."""
+    """Return the race, and where it was run."""
     kept = read("speed")
     return f"\n{summary(kept['results'])}\n({taken_on(kept['about'])})\n"
 
 
 def random_numbers() -> str:
-    """How much of a fit goes into random numbers."""
+    """Return how much of a fit goes into random numbers."""
     results = read("speed")["results"]
     each = {row["name"]: row["microseconds"] for row in results["parts"]["random"]}
     spent = 200 * (5 * each["words and normals"] + each["words"])
@@ -72,7 +72,7 @@ def random_numbers() -> str:
 
 
 def more() -> str:
-    """Other sizes and models of the race."""
+    """Return other sizes and models of the race."""
     results = read("speed")["results"]
     mixed, large = results["logistic mixed, 1 core"], results["logistic p=20, 1 core"]
     linear = {rows: results[f"linear N={rows}, 1 core"] for rows in (200, 1000)}
@@ -117,7 +117,7 @@ def more() -> str:
 
 
 def whole_study() -> str:
-    """A whole study, and how long a loop would take."""
+    """Return the time of a whole study, and of a loop."""
     results = read("speed")["results"]
     study = results["study"]
     slow = next(r for r in results["logistic, 1 core"] if r["name"] == "statsmodels")
@@ -131,7 +131,7 @@ def whole_study() -> str:
 
 
 def quantiles() -> str:
-    """Quantile regression on both paths."""
+    """Return the times of quantile regression on both paths."""
     kept = read("quantiles")
     rows = [
         (
@@ -148,7 +148,7 @@ def quantiles() -> str:
 
 
 def accelerator() -> str:
-    """Chains on an accelerator, alone and with all that a simulation does."""
+    """Return the times of chains on an accelerator, alone and in whole simulations."""
     kept = read("accelerator")
     about, results = kept["about"], kept["results"]
     rows = [
@@ -167,7 +167,7 @@ def accelerator() -> str:
 
 
 def users() -> str:
-    """Models of a user's own."""
+    """Return the times of models of a user's own."""
     kept = read("users_models")
     results = kept["results"]
     scalar = [
@@ -219,7 +219,7 @@ def users() -> str:
 
 
 def many_parameters() -> str:
-    """Fits of many parameters."""
+    """Return the times of fits of many parameters."""
     kept = read("large_p")
     rows = [
         (
@@ -236,7 +236,7 @@ def many_parameters() -> str:
 
 
 def compilation() -> str:
-    """Seconds of compilation."""
+    """Return the seconds of compilation."""
     kept, rows = read("compile_time"), {}
     for one in kept["results"]:
         name = one["family"]
@@ -254,7 +254,7 @@ def compilation() -> str:
 
 
 def bench() -> str:
-    """What ``mcjax bench`` prints."""
+    """Return the table that ``mcjax bench`` prints."""
     kept = read("bench")
     rows = [
         (

@@ -50,7 +50,7 @@ class Reached(NamedTuple):
 
     @property
     def states(self) -> Int[np.ndarray, " V"]:
-        """A number for each vertex, the same where the same reaches it."""
+        """Return a number for each vertex, the same where the same reaches it."""
         sets: dict[int, int] = {}
         found = origins_before(self.flow, self.origins)
         result = np.array([sets.setdefault(bits, len(sets)) for bits in found])

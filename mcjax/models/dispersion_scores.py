@@ -47,7 +47,7 @@ class DispersionScores(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """What enters the scores of rows at a reader, given its predictors.
+    """Numbers that the scores of rows are made of, at a reader with given predictors.
 
     Attributes
     ----------

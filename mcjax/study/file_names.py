@@ -1,4 +1,4 @@
-"""What files are called in names of conditions, by which chains draw. Does not import JAX.
+"""Name files in labels of conditions, on which draws depend. Does not import JAX.
 
 A file that a study names relative to itself moves with it, and is called as it is written. An
 absolute path says where a file lies on one machine, which must change no draws.

@@ -82,11 +82,11 @@ class SwitchingTable(msgspec.Struct, forbid_unknown_fields=True):
     """`periodic`: one after the other, again and again. `random`: each generation draws one,
     independently. `markov`: each generation draws one by that of the generation before."""
     lengths: list[Count] | None = None
-    """With `periodic`: generations of each; 1 each unless given."""
+    """Number of generations of each network, if `periodic`; 1 unless given."""
     probabilities: list[float] | None = None
-    """With `random`: the probability of each; all are alike unless given."""
+    """Probability of each network, if `random`; all are equal unless given."""
     transition: list[list[float]] | None = None
-    """With `markov`: for each network, a row, the probabilities that each network follows it. The
+    """Rows of probabilities, if `markov`: row i has those of each network after network i. The
     first one is drawn from the stationary distribution."""
     paths: str | None = None
     """Unless `periodic`: `own`: every chain draws its own networks; so it is unless given.
@@ -135,9 +135,9 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     """In place of `feeds`: `self_loop`, `chain`, `ring`, `star`, `complete`, `random_directed` or
     `stochastic_block`. The fields below belong to it."""
     samples: Count | None = None
-    """With a topology: samples of every feed between models."""
+    """Samples of every feed between models of a `topology`."""
     real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    """With a topology: samples of every real feed; 0 or nothing means none."""
+    """Samples of every real feed of a `topology`; without it, or with 0, there is none."""
     sizes: list[Count] | None = None
     """Of a `stochastic_block`: numbers of models in its blocks."""
     probability: float | None = None
