@@ -22,7 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jaxtyping import Float
-from scipy.interpolate import RectBivariateSpline
+from numpy.polynomial.polynomial import polyder, polyval
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import map_coordinates, spline_filter
 
 from mcjax.chains.observations import label_words
@@ -58,13 +59,14 @@ class Table(NamedTuple):
 
     Attributes
     ----------
-    mean : RectBivariateSpline
-        Mean of ``l'(r, y)``, of (v, r).
+    mean : ndarray
+        Polynomials that make up the spline of the mean of ``l'(r, y)``: by powers of r and of v
+        from the node before them, and by cells of r and v.
     product : ndarray
         Spline coefficients of the mean of ``l'(a, y) l'(b, y)``, of (v, a, b).
     """
 
-    mean: RectBivariateSpline
+    mean: Float[np.ndarray, "4 4 cells"]
     product: Float[np.ndarray, "N N N"]
 
 
@@ -86,9 +88,16 @@ class TabulatedScores:
     def mean(self, params: Params, reader: Eta, parent: Eta, real: bool) -> MeanSlope:
         """Return the mean of ``l'(reader, y)`` and its derivatives in reader and parent."""
         edge = _edge(reader, parent)
-        at = tuple(np.clip(eta, -edge, edge) for eta in (parent, reader))
-        spline = self._table(params, edge, real).mean
-        return MeanSlope(spline.ev(*at), spline.ev(*at, dy=1), spline.ev(*at, dx=1))
+        pieces = self._table(params, edge, real).mean
+        cells = NODES - 1
+        width = 2 * edge / cells
+        at = [(np.clip(eta, -edge, edge) + edge) / width for eta in (parent, reader)]
+        before = [np.minimum(eta.astype(int), cells - 1) for eta in at]
+        v, r = ((eta - cell) * width for eta, cell in zip(at, before, strict=True))
+        of_both = np.take(pieces, before[1] * cells + before[0], axis=2)
+        of_v, sloped = (polyval(r, powers, tensor=False) for powers in (of_both, polyder(of_both)))
+        parts = (polyval(v, powers, tensor=False) for powers in (of_v, sloped, polyder(of_v)))
+        return MeanSlope(*parts)
 
     def product(self, params: Params, readers: tuple[Eta, Eta], parent: Eta, real: bool) -> Eta:
         """Return the mean of ``l'(a, y) l'(b, y)`` for two readers a and b."""
@@ -162,7 +171,7 @@ def _tables(
             f"the score of the loss is not finite for some predictors between {-edge:.3g} and"
             f" {edge:.3g}"
         )
-    means = [mean.mean(0), *without_each(mean)]
+    means = np.array([mean.mean(0), *without_each(mean)])
     products = [product.mean(0), *without_each(product)]
     noise = mean.var(0, ddof=1) / BATCHES
     if max(_roughness(grid, means[0], products[0], noise)) > ROUGHEST:
@@ -171,9 +180,19 @@ def _tables(
             f" tabulated between {-edge:.3g} and {edge:.3g}"
         )
     return [
-        Table(RectBivariateSpline(grid, grid, table), spline_filter(moments, 3, np.float32))
-        for table, moments in zip(means, products, strict=True)
+        Table(pieces, spline_filter(moments, 3, np.float32))
+        for pieces, moments in zip(_pieces(grid, means), products, strict=True)
     ]
+
+
+def _pieces(
+    grid: Float[np.ndarray, " N"], means: Float[np.ndarray, "K N N"]
+) -> Float[np.ndarray, "K 4 4 cells"]:
+    """Return the polynomials of the bicubic splines of some tables, by v and r."""
+    along_v = CubicSpline(grid, means, axis=1).c  # powers and cells of v, tables, r
+    along_both = CubicSpline(grid, along_v, axis=3).c[::-1, :, ::-1]  # ascending powers
+    pieces = np.moveaxis(along_both, (4, 0, 2, 1, 3), range(5))
+    return pieces.reshape(*pieces.shape[:3], -1)
 
 
 def _roughness(
@@ -198,12 +217,11 @@ def _roughness(
         total = np.einsum("v,r,vr->", *weights, apart)
         return float(np.sqrt(max(total, 0.0) / np.prod([w.sum() for w in weights])) / 16)
 
-    rows = RectBivariateSpline(grid, few, mean[:, ::2])(grid, between) - mean[:, 1::2]
-    columns = RectBivariateSpline(few, grid, mean[::2])(between, grid) - mean[1::2]
-    both = [
-        RectBivariateSpline(few, few, table[::2, ::2])(between, between) - table[1::2, 1::2]
-        for table in product[:: len(product) // 12]
-    ]
+    rows = CubicSpline(few, mean[:, ::2], axis=1)(between) - mean[:, 1::2]
+    columns = CubicSpline(few, mean[::2])(between) - mean[1::2]
+    some = product[:: len(product) // 12]
+    along = CubicSpline(few, some[:, ::2, ::2], axis=1)(between)
+    both = CubicSpline(few, along, axis=2)(between) - some[:, 1::2, 1::2]
     root = np.sqrt(size)
     return (
         off(rows**2, weight, weight[1::2]) / root,
