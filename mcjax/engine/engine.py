@@ -12,14 +12,14 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import UInt32
+from jaxtyping import Integer, UInt32
 
 from mcjax.chains import fast
 from mcjax.chains.fast_rows import padded
@@ -29,10 +29,7 @@ from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.moments import TILE
-from mcjax.engine.outcome import Gather, S, Summarise, Tally, Tiles
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
-from mcjax.engine.processes import together
 from mcjax.engine.rates import Rates, joined, split
 from mcjax.engine.task import Task
 from mcjax.errors import InputError
@@ -153,75 +150,39 @@ def _run_blocks(
         return spread(conditions, keys, files, rates)
 
 
-def simulate(
-    tasks: Sequence[Task],
-    program: Program,
-    chunk: int,
-    known: Sequence[Tally[S]],
-    *,
-    reduce: Summarise[S],
-    report: Report | None = None,
-) -> list[Tally[S]]:
-    """Run all tasks in one compiled program and summarise each.
+class Chunk(NamedTuple):
+    """The lanes of one call, as they are on the devices.
 
-    If several processes were started together, each runs its share of the tiles, and all of them
-    return all tallies.
-
-    Parameters
+    Attributes
     ----------
-    tasks : sequence of Task
-        The tasks, whose arrays have the same shapes and the same structure of the model.
-    program : Program
-        Settings of the run.
-    chunk : int
-        Largest number of chains in one call.
-    known : sequence of Tally
-        Tally of an earlier run of each task, the same in all processes. The chains of a task must
-        start at ``known.tiled``.
-    reduce : callable
-        Reduces each tile of chains to its summary.
-    report : callable, optional
-        Called after every chunk with the number of chains it added and a function that returns the
-        tallies so far.
-
-    Returns
-    -------
-    list of Tally
-        One for each task.
+    begin : int
+        Number of the first lane.
+    owner : ndarray
+        Position of each lane's task, without the copies at the end.
+    chains : Trajectory
+        What came out, with leading axes (blocks, lanes); equal shares lie on the devices.
+    devices : tuple of Device
+        The devices.
     """
-    gathers = [Gather(tally) for tally in known]
-    for summaries in together(_summaries(_own_share(tasks), program, chunk, reduce)):
-        for task, tile, outcome in summaries:
-            gathers[task].add(tile, outcome)
-        if report is not None:
-            added = sum(outcome.chains for _, _, outcome in summaries)
-            report(added, lambda: [gather.tally() for gather in gathers])
-    return [gather.tally() for gather in gathers]
+
+    begin: int
+    owner: Integer[np.ndarray, " lanes"]
+    chains: Trajectory
+    devices: tuple[jax.Device, ...]
+
+    @property
+    def share(self) -> int:
+        """Number of lanes on each device."""
+        blocks, lanes = self.chains.status.shape[:2]
+        return int(blocks * lanes // len(self.devices))
+
+    def on_host(self, *names: str) -> list[np.ndarray]:
+        """Wait for arrays, by name; return them in NumPy, with one axis of lanes."""
+        leaves = (np.asarray(getattr(self.chains, name)) for name in names)
+        return [leaf.reshape(-1, *leaf.shape[2:])[: len(self.owner)] for leaf in leaves]
 
 
-def _own_share(tasks: Sequence[Task]) -> list[Task]:
-    """Return the tasks with this process's share of the tiles, which are dealt out in turn."""
-    index, count = jax.process_index(), jax.process_count()
-    return [
-        task._replace(chains=task.chains[(task.chains // TILE + k) % count == index])
-        for k, task in enumerate(tasks)
-    ]
-
-
-def _summaries(
-    tasks: Sequence[Task], program: Program, chunk: int, reduce: Summarise[S]
-) -> Iterator[list[tuple[int, int, S]]]:
-    """Yield for each chunk the tiles that it completes: task, number of the tile and summary."""
-    tiles = [
-        Tiles(np.asarray(task.arrays.truth)[0], task.chains, task.functionals, reduce)
-        for task in tasks
-    ]
-    for part in trajectories(tasks, program, chunk):
-        yield [
-            (task, tile, outcome)
-            for task, trajectory in part
-            for tile, outcome in tiles[task].add(trajectory)
-        ]
+Result = TypeVar("Result")
 
 
 def trajectories(
@@ -230,6 +191,23 @@ def trajectories(
     chunk: int = CHUNK,
     devices: Sequence[jax.Device] | None = None,
 ) -> Iterator[list[tuple[int, Trajectory]]]:
+    """Run all tasks, and yield their chains chunk by chunk.
+
+    Yields
+    ------
+    list of (int, Trajectory)
+        For each chunk, positions of tasks and the next chains of each in order, in NumPy arrays.
+    """
+    return chunks(tasks, program, chunk, lambda chunk: partial(_split, chunk, tasks), devices)
+
+
+def chunks(
+    tasks: Sequence[Task],
+    program: Program,
+    chunk: int,
+    start: Callable[[Chunk], Callable[[], Result]],
+    devices: Sequence[jax.Device] | None = None,
+) -> Iterator[Result]:
     """Run all tasks, chunk by chunk.
 
     Parameters
@@ -240,13 +218,16 @@ def trajectories(
         Settings of the run.
     chunk : int
         Largest number of chains in one call.
+    start : callable
+        Called with each chunk as soon as it is under way; returns what waits for its result. Called
+        again with the same lanes, in smaller chunks, if memory was short.
     devices : sequence of Device, optional
         Where chains run; defaults to all devices of this process.
 
     Yields
     ------
-    list of (int, Trajectory)
-        For each chunk, positions of tasks and the next chains of each in order, in NumPy arrays.
+    object
+        The result of each chunk.
 
     Raises
     ------
@@ -274,8 +255,8 @@ def trajectories(
     row = block * len(devices)
     rows = max(1, min(chunk, _round_up(int(ends[-1]), row)) // row)
 
-    def run(begin: int) -> tuple[np.ndarray, Trajectory]:
-        """Start the chunk of lanes from ``begin`` on; return their tasks and pending results."""
+    def run(begin: int) -> Chunk:
+        """Start the chunk of lanes from ``begin`` on."""
         # the last chunk is filled up with copies of the last lane, which are dropped afterwards
         lane = np.minimum(np.arange(begin, begin + rows * row), ends[-1] - 1)
         owner = np.searchsorted(ends, lane, side="right")
@@ -290,19 +271,18 @@ def trajectories(
             orders = np.concatenate([task.orders(keys) for task, keys in pairs])
             network = conditions.network._replace(order=orders.reshape(-1, block, orders.shape[1]))
             conditions = conditions._replace(network=network)
-        return owner[: ends[-1] - begin], run_blocks(
-            conditions, blocks[1], program, devices, files=files
-        )
+        found = run_blocks(conditions, blocks[1], program, devices, files=files)
+        return Chunk(begin, owner[: ends[-1] - begin], found, devices)
 
     begin = 0
-    waiting: deque[tuple[int, tuple[np.ndarray, Trajectory]]] = deque()
+    waiting: deque[tuple[int, Callable[[], Result]]] = deque()
     while begin < ends[-1] or waiting:
         try:
             # the device computes one chunk while the results of the previous one are read
             while begin < ends[-1] and len(waiting) < 2:
-                waiting.append((begin, run(begin)))
+                waiting.append((begin, start(run(begin))))
                 begin += rows * row
-            part = _split(*waiting[0][1], tasks)
+            part = waiting[0][1]()
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):
                 raise
@@ -383,12 +363,9 @@ def _round_up(count: int, step: int) -> int:
     return -(-count // step) * step
 
 
-def _split(
-    owner: np.ndarray, result: Trajectory, tasks: Sequence[Task]
-) -> list[tuple[int, Trajectory]]:
+def _split(chunk: Chunk, tasks: Sequence[Task]) -> list[tuple[int, Trajectory]]:
     """Split the lanes of a chunk by task and remove the padding."""
-    flat = [np.asarray(leaf) for leaf in result]
-    flat = [leaf.reshape(-1, *leaf.shape[2:])[: len(owner)] for leaf in flat]
+    flat, owner = chunk.on_host(*Trajectory._fields), chunk.owner
     parts = []
     for task in range(owner[0], owner[-1] + 1):
         begin, end = np.searchsorted(owner, (task, task + 1))  # lanes are in the order of tasks

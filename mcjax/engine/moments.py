@@ -10,9 +10,12 @@ Only chains whose model has an estimate count; their number is part of the resul
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_powers
@@ -20,9 +23,6 @@ from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_power
 TILE = 64
 LARGEST = 200
 """Up to this M p the joint covariance of all models is kept, above it only that of each model."""
-
-ONE_THREAD = 2**18
-"""Up to this number of multiplications, OpenBLAS multiplies two matrices in one thread."""
 
 
 class Moments(NamedTuple):
@@ -73,29 +73,21 @@ class EndMoments(NamedTuple):
         Sums of products of powers, with the exponents ``PAIRS``, shape (M, F, 9).
     """
 
-    chains: Int[np.ndarray, "*tiles M F"]
-    mean: Float[np.ndarray, "*tiles M F 2"]
-    square: Float[np.ndarray, "*tiles M F 2 2"]
-    powers: Float[np.ndarray, "*tiles M F 9"]
+    chains: Int[np.ndarray, "M F"]
+    mean: Float[np.ndarray, "M F 2"]
+    square: Float[np.ndarray, "M F 2 2"]
+    powers: Float[np.ndarray, "M F 9"]
 
     @classmethod
-    def of(cls, values: Float[np.ndarray, "*tiles C T+1 M F"]) -> EndMoments:
-        """Return those of values, which are not finite where there is none."""
-        first, last = growth_ends(values.shape[-3] - 1)
-        *tiles, _, _, models, functionals = values.shape
-        flat = np.stack([values[..., first, :, :], values[..., last, :, :]], -4)
-        flat = flat.reshape(*flat.shape[:-2], models * functionals)  # (..., 2, C, M F)
-        valid = np.isfinite(flat).all(-3)
-        flat = np.where(valid[..., None, :, :], flat, 0.0)
-        chains, mean, square = joint_moments(flat, valid)
-        powers = sum_pairs(flat[..., 0, :, :], flat[..., 1, :, :], valid)
-        shape = (*tiles, models, functionals)
-        return cls(
-            chains.reshape(shape),
-            mean.reshape(*shape, 2),
-            square.reshape(*shape, 2, 2),
-            powers.reshape(*shape, len(PAIRS)),
-        )
+    def of(
+        cls,
+        first: Float[Array, "C M F"],
+        last: Float[Array, "C M F"],
+        valid: Bool[Array, "C M F"],
+    ) -> EndMoments:
+        """Return those of a tile, from values at both generations and where both are finite."""
+        joint = joint_moments((first, last), valid)
+        return cls(*joint, sum_pairs(first, last, valid))
 
     @classmethod
     def nothing(cls, models: int, functionals: int) -> EndMoments:
@@ -149,98 +141,106 @@ class ErrorMoments(NamedTuple):
     powers: Powers
 
 
-def tile_moments(
-    theta: Float[np.ndarray, "*tiles C T+1 M p"],
-    truth: Float[np.ndarray, " p"],
-    values: Float[np.ndarray, "*tiles C T+1 M F"] | None = None,
-    pooled: Float[np.ndarray, "*tiles C p"] | None = None,
-) -> ErrorMoments:
-    """Return the moments of tiles of C chains.
-
-    Parameters
-    ----------
-    theta : ndarray
-        Estimates, shape (..., C, T + 1, M, p), NaN where there is none.
-    truth : ndarray
-        Shape (p,).
-    values : ndarray, optional
-        Values of the functionals, shape (..., C, T + 1, M, F), not finite where there is none.
-    pooled : ndarray, optional
-        Estimates by the pooled estimator, shape (..., C, p), NaN where there is none.
-
-    Returns
-    -------
-    ErrorMoments
-        Arrays have the leading axes of ``theta``.
-    """
-    return moments_of(errors_of(theta, truth), values, None if pooled is None else pooled - truth)
-
-
-class Errors(NamedTuple):
-    """Errors of tiles of C chains, and which of them exist.
+class Tile(NamedTuple):
+    """The chains of one tile, as arrays of a program.
 
     Attributes
     ----------
-    error : ndarray
-        ``theta - theta*``, 0 where there is no estimate.
-    squared : ndarray
-        ||e||^2, 0 where there is no estimate.
-    valid : ndarray of bool
-        Whether there is an estimate.
-    whole : bool
-        Whether there are all estimates, so that none need be left out.
+    theta : array
+        Estimates, shape (64, T + 1, M, p), not finite where there is none.
+    status, steps : array
+        Outcomes of the fits and numbers of gradients, shape (64, T + 1, M).
+    values : array
+        Values of the functionals, shape (64, T + 1, M, F), not finite where there is none.
+    counted : array of bool
+        Which chains count, shape (64,). The others may hold any numbers.
+    truth : array
+        Parameters of the first real source, shape (p,).
     """
 
-    error: Float[np.ndarray, "*tiles C T+1 M p"]
-    squared: Float[np.ndarray, "*tiles C T+1 M"]
-    valid: Bool[np.ndarray, "*tiles C T+1 M"]
-    whole: bool
+    theta: Float[Array, "C T+1 M p"]
+    status: Int[Array, "C T+1 M"]
+    steps: Int[Array, "C T+1 M"]
+    values: Float[Array, "C T+1 M F"]
+    counted: Bool[Array, " C"]
+    truth: Float[Array, " p"]
 
 
-def errors_of(
-    theta: Float[np.ndarray, "*tiles C T+1 M p"], truth: Float[np.ndarray, " p"]
-) -> Errors:
-    """Return the errors of estimates, which are not finite where there is none."""
-    # as long rows, because loops over p numbers are slow
-    rows = np.reshape(theta, (*theta.shape[:-3], -1))
-    error = (rows - np.tile(truth, rows.shape[-1] // len(truth))).reshape(theta.shape)
-    finite = np.isfinite(error)
-    whole = bool(finite.all())
-    valid = np.ones(error.shape[:-1], bool) if whole else finite.all(-1)
-    if not whole:
-        error[~valid] = 0.0
-    return Errors(error, np.einsum("...p,...p->...", error, error), valid, whole)
+class Errors(NamedTuple):
+    """Errors of the chains of a tile, and which of them exist.
+
+    Attributes
+    ----------
+    error : array
+        ``theta - theta*``, 0 where there is no estimate.
+    squared : array
+        ||e||^2, 0 where there is no estimate.
+    valid : array of bool
+        Whether the chain counts and there is an estimate.
+    """
+
+    error: Float[Array, "C T+1 M p"]
+    squared: Float[Array, "C T+1 M"]
+    valid: Bool[Array, "C T+1 M"]
+
+    @classmethod
+    def of(cls, tile: Tile) -> Errors:
+        """Return the errors of a tile."""
+        error = tile.theta.astype(float) - tile.truth[None, None, None]
+        valid = jnp.isfinite(error).all(-1) & tile.counted[:, None, None]
+        error = jnp.where(valid[..., None], error, 0.0)
+        return cls(error, (error * error).sum(-1), valid)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # errors near the end of the range
 def moments_of(
     errors: Errors,
-    values: Float[np.ndarray, "*tiles C T+1 M F"] | None = None,
-    pooled: Float[np.ndarray, "*tiles C p"] | None = None,
+    values: Float[Array, "C T+1 M F"],
+    pooled: tuple[Float[Array, " C"], Bool[Array, " C"]] | None = None,
 ) -> ErrorMoments:
-    """Return the moments of tiles of C chains; ``pooled`` holds errors of the pooled estimator."""
-    error, squared, valid, whole = errors
-    if values is None:
-        values = np.zeros((*squared.shape, 0))
-    finite = np.isfinite(values)
-    functional = np.where(finite, values, 0.0)
-    always = np.asarray(valid.all(-2))  # (..., C, M)
-    beside = None if pooled is None else _beside_pooled(squared, valid, pooled)
-    none = squared.shape[:-3] + squared.shape[-2:]
+    """Return the moments of the chains of a tile.
+
+    Counts are numbers in double precision, and have axes of length 1 where all entries share them;
+    products of all pairs have shape (T + 1, M, p, M, p). :func:`as_kept` undoes both.
+
+    Parameters
+    ----------
+    errors : Errors
+        Errors of the chains.
+    values : array
+        Values of the functionals, not finite where there is none or a chain does not count.
+    pooled : tuple of array, optional
+        ||e||^2 of the pooled estimator, and which chains have it.
+    """
+    error, squared, valid = errors
+    finite = jnp.isfinite(values)
+    functional = jnp.where(finite, values, 0.0)
+    always = valid.all(1)  # (C, M)
+    none = squared.shape[1:]
+    beside = Moments(jnp.zeros(none), jnp.zeros((*none, 2)), jnp.zeros((*none, 2, 2)))
+    pairs = jnp.zeros((*none, len(PAIRS)))
+    if pooled is not None:
+        own, exists = (jnp.broadcast_to(a[:, None, None], squared.shape) for a in pooled)
+        both = valid & exists
+        beside, pairs = joint_moments((own, squared), both), sum_pairs(own, squared, both)
+    first, last = growth_ends(squared.shape[1] - 1)
     return ErrorMoments(
-        error=_moments(error, None if whole else valid[..., None], -4),
-        product=_products(error, None if whole else valid),
-        squared=_moments(squared, None if whole else valid, -3),
-        across=joint_moments(np.swapaxes(squared, -3, -2), always),
-        functional=_moments(functional, finite, -4),
-        pooled=not_pooled(none) if beside is None else joint_moments(*beside),
-        ends=EndMoments.of(values),
-        powers=sum_powers(squared, always, functional, beside),
+        error=_moments(error, valid[..., None]),
+        product=_products(error, valid),
+        squared=_moments(squared, valid),
+        across=_across(squared, always),
+        functional=_moments(functional, finite),
+        pooled=beside,
+        ends=EndMoments.of(
+            functional[:, first],
+            functional[:, last],
+            finite[:, first] & finite[:, last],
+        ),
+        powers=sum_powers(squared, always, functional)._replace(pooled=pairs),
     )
 
 
 def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
-    """Return the moments of two sets of chains together."""
+    """Return the moments of two sets of chains together, of NumPy's or of a program's arrays."""
     return ErrorMoments(
         error=_merge(first.error, second.error),
         product=_merge(first.product, second.product),
@@ -253,130 +253,142 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
     )
 
 
+def as_kept(moments: ErrorMoments) -> ErrorMoments:
+    """Return moments as they are kept, with counts of every entry, from those of a program."""
+
+    def counted(part: Moments, axes: int = 0) -> Moments:
+        shape = part.mean.shape[: part.mean.ndim - axes]
+        return part._replace(chains=np.broadcast_to(part.chains, shape).astype(int))
+
+    product = counted(moments.product)
+    if product.mean.ndim == 5:  # of all pairs
+        steps, models, p = product.mean.shape[:3]
+        shape = (steps, models * p, models * p)
+        product = Moments(*(part.reshape(shape) for part in product))
+    return moments._replace(
+        error=counted(moments.error),
+        product=product,
+        squared=counted(moments.squared),
+        across=counted(moments.across, 1),
+        functional=counted(moments.functional),
+        pooled=counted(moments.pooled, 1),
+        ends=moments.ends._replace(chains=moments.ends.chains.astype(int)),
+    )
+
+
+def as_computed(moments: ErrorMoments) -> ErrorMoments:
+    """Return moments as a program has them, from those that are kept."""
+    steps, models, p = moments.error.mean.shape
+    product = moments.product
+    if product.mean.ndim == 3:
+        product = Moments(*(part.reshape(steps, models, p, models, p) for part in product))
+        product = product._replace(chains=product.chains[:, :, :1, :, :1])
+    else:
+        product = product._replace(chains=product.chains[:, :, :1, :1])
+    error = moments.error._replace(chains=moments.error.chains[..., :1])
+    found = moments._replace(error=error, product=product)
+    return jax.tree.map(lambda leaf: np.asarray(leaf, float), found)
+
+
 def not_pooled(shape: tuple[int, ...]) -> Moments:
     """Return moments beside the pooled estimator of no chain, for numbers (..., T + 1, M)."""
     return Moments(np.zeros(shape, int), np.zeros((*shape, 2)), np.zeros((*shape, 2, 2)))
 
 
-def _beside_pooled(
-    squared: np.ndarray, valid: np.ndarray, error: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return ||e||^2 of the pooled estimator beside that of each model, and which chains count.
-
-    ``squared`` and ``valid`` have shape (..., C, T + 1, M), ``error`` has shape (..., C, p); the
-    result has shapes (..., T + 1, 2, C, M) and (..., T + 1, C, M).
-    """
-    own = np.square(error).sum(-1)[..., None, None]
-    both = valid & np.isfinite(own)
-    own = np.broadcast_to(np.where(np.isfinite(own), own, 0.0), squared.shape)
-    pair = np.stack([np.swapaxes(a, -3, -2) for a in (own, squared)], axis=-3)
-    return pair, np.swapaxes(both, -3, -2)
-
-
-def _moments(values: np.ndarray, valid: np.ndarray | None, axis: int) -> Moments:
-    """Return the moments over the axis of chains, of all of them or of those that are valid.
+def _moments(values: Array, valid: Array) -> Moments:
+    """Return the moments over the first axis, of the chains that are valid.
 
     ``values`` are 0 where not valid.
     """
-    total = values.sum(axis)
-    if valid is None:
-        count = np.broadcast_to(values.shape[axis], total.shape)
-    else:
-        count = np.broadcast_to(valid.sum(axis), total.shape)
-    mean = total / np.maximum(count, 1)
-    centred = values - np.expand_dims(mean, axis)
-    if valid is not None:
-        centred = np.where(valid, centred, 0.0)
-    return Moments(count, mean, np.square(centred, out=centred).sum(axis))
+    count = valid.sum(0, dtype=float)
+    mean = values.sum(0) / at_least_one(count)
+    centred = jnp.where(valid, values - mean[None], 0.0)
+    return Moments(count, mean, (centred * centred).sum(0))
 
 
-def _products(error: np.ndarray, valid: np.ndarray | None) -> Moments:
+def _products(error: Array, valid: Array) -> Moments:
     """Return the moments of products of all pairs of entries, or of those within each model.
 
-    ``error`` has shape (..., C, T + 1, M, p) and is 0 where not valid. The centred sum of squares
+    ``error`` has shape (C, T + 1, M, p) and is 0 where not valid. The centred sum of squares
     is computed from matrix products of e and of e^2, as the sum of squares minus the squared mean.
     Errors are spread about as widely as they are far from 0, so the difference loses few digits.
     """
-    *lead, models, p = error.shape
+    chains, steps, models, p = error.shape
     if models * p <= LARGEST:
-        entries = np.moveaxis(error.reshape(*lead, models * p), -3, -1)  # (..., T + 1, M p, C)
+        entries = error.reshape(chains, steps, models * p).swapaxes(0, 1)  # (T + 1, C, M p)
+        total, spread = (
+            _sums_of_products(a).reshape(steps, models, p, models, p)
+            for a in (entries, entries * entries)
+        )
+        present = _sums_of_products(valid.swapaxes(0, 1).astype(float))
+        count = present[:, :, None, :, None]
     else:
-        entries = np.moveaxis(error, -4, -1)  # (..., T + 1, M, p, C)
-    total, spread = _sums_of_products(entries), _sums_of_products(entries**2)
-    if valid is None:
-        count = np.broadcast_to(entries.shape[-1], total.shape)
-    elif models * p <= LARGEST:
-        present = np.moveaxis(valid, -3, -1).astype(float)
-        pairs = _sums_of_products(present).astype(int)  # of models
-        count = pairs.repeat(p, -1).repeat(p, -2)
-    else:
-        count = np.broadcast_to(valid.sum(-3)[..., None, None], total.shape)
-    mean = total / (entries.shape[-1] if valid is None else np.maximum(count, 1))
-    total *= mean
-    spread -= total
-    return Moments(count, mean, np.maximum(spread, 0.0, out=spread))
+        entries = jnp.moveaxis(error, 0, 2)  # (T + 1, M, C, p)
+        total, spread = _sums_of_products(entries), _sums_of_products(entries * entries)
+        count = valid.sum(0, dtype=float)[:, :, None, None]
+    mean = total / at_least_one(count)
+    return Moments(count, mean, jnp.maximum(spread - total * mean, 0.0))
 
 
-def _sums_of_products(numbers: np.ndarray) -> np.ndarray:
-    """Return the sums over C chains of the products of all pairs of K numbers, (..., K, C)."""
-    *lead, count, chains = numbers.shape
-    sums = np.empty((*lead, count, count))
-    # Threads of BLAS would compete with the devices for the cores of a CPU, and with a core taken
-    # they wait far longer than they compute. It starts some for products of a matrix with its own
-    # transpose, hence the copy, and for large ones, hence the pieces.
-    other = np.swapaxes(numbers, -1, -2).copy()
-    width = max(1, ONE_THREAD // (count * chains))
-    for k in range(0, count, width):
-        np.matmul(numbers, other[..., k : k + width], out=sums[..., k : k + width])
-    return sums
+def _sums_of_products(numbers: Float[Array, "*n C K"]) -> Float[Array, "*n K K"]:
+    """Return the sums over C chains of the products of all pairs of K numbers."""
+    return jnp.einsum("...ca,...cb->...ab", numbers, numbers, precision="highest")
 
 
-def _merge(a: Moments, b: Moments) -> Moments:
-    count = a.chains + b.chains
-    share = b.chains / np.maximum(count, 1)
-    shift = b.mean - a.mean
-    mean = shift * share
-    mean += a.mean
-    shift *= shift  # in place, because these arrays may be large
-    shift *= a.chains
-    shift *= share
-    square = a.square + b.square
-    square += shift
-    return Moments(count, mean, square)
+def _across(squared: Float[Array, "C T+1 M"], always: Bool[Array, "C M"]) -> Moments:
+    """Return the joint moments of every model over generations, of chains that always count."""
+    count = always.sum(0, dtype=float)
+    path = jnp.where(always[:, None], squared, 0.0)
+    mean = path.sum(0) / at_least_one(count)[None]
+    path = jnp.where(always[:, None], path - mean[None], 0.0)
+    return Moments(count, mean.T, _sums_of_products(jnp.moveaxis(path, 2, 0)))
 
 
 def joint_moments(
-    values: Float[np.ndarray, "*tiles K C M"], valid: Bool[np.ndarray, "*tiles C M"]
+    pair: tuple[Float[Array, "C ..."], Float[Array, "C ..."]], valid: Bool[Array, "C ..."]
 ) -> Moments:
-    """Return the joint moments of K numbers of every model over chains.
+    """Return the joint moments of two numbers over chains.
 
     Parameters
     ----------
-    values : ndarray
-        Shape (..., K, C, M).
-    valid : ndarray of bool
-        Whether a chain counts, shape (..., C, M).
+    pair : tuple of array
+        The two numbers of each chain, shape (C, ...).
+    valid : array of bool
+        Whether a chain counts, of the same shape.
 
     Returns
     -------
     Moments
-        Number (..., M), mean (..., M, K), centred sums of products (..., M, K, K).
+        Number (...), mean (..., 2), centred sums of products (..., 2, 2).
     """
-    count = valid.sum(-2)
-    path = np.where(valid[..., None, :, :], values, 0.0)
-    path = np.ascontiguousarray(np.moveaxis(path, -1, -3))  # (..., M, K, C)
-    mean = path.sum(-1) / np.maximum(count, 1)[..., None]
-    with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
-        path -= mean[..., None]
-        if not valid.all():
-            path *= np.swapaxes(valid, -1, -2)[..., None, :]
-        return Moments(count, mean, _sums_of_products(path))
+    count = valid.sum(0, dtype=float)
+    kept = [jnp.where(valid, values, 0.0) for values in pair]
+    means = [values.sum(0) / at_least_one(count) for values in kept]
+    a, b = (
+        jnp.where(valid, values - mean[None], 0.0) for values, mean in zip(kept, means, strict=True)
+    )
+    sums = [(one * other).sum(0) for one, other in ((a, a), (a, b), (a, b), (b, b))]
+    square = jnp.stack(sums, -1).reshape(*count.shape, 2, 2)
+    return Moments(count, jnp.stack(means, -1), square)
+
+
+def at_least_one(count: Any) -> Any:
+    """Return numbers of chains to divide by, of NumPy's or of a program's arrays."""
+    return count + (count == 0).astype(count.dtype)
+
+
+def _merge(a: Moments, b: Moments) -> Moments:
+    count = a.chains + b.chains
+    share = b.chains / at_least_one(count)
+    shift = b.mean - a.mean
+    square = a.square + b.square + shift * shift * (a.chains * share)
+    return Moments(count, a.mean + shift * share, square)
 
 
 def merge_joint(a: Moments, b: Moments) -> Moments:
     """Return the joint moments of two sets of chains together."""
     count = a.chains + b.chains
-    share = b.chains / np.maximum(count, 1)
+    share = b.chains / at_least_one(count)
     shift = b.mean - a.mean
     outer = shift[..., :, None] * shift[..., None, :] * (a.chains * share)[..., None, None]
     return Moments(count, a.mean + shift * share[..., None], a.square + b.square + outer)

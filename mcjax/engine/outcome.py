@@ -1,4 +1,4 @@
-"""Summaries of the chains of one condition, gathered tile by tile.
+"""Summaries of the chains of one condition.
 
 What a tile is reduced to is up to the run: an :class:`Outcome` unless it says otherwise. All that
 gathering needs is a :class:`Summary`.
@@ -6,24 +6,28 @@ gathering needs is a :class:`Summary`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
-import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float32, Int, Integer
+from jax import Array
+from jaxtyping import Float, Float32, Int
 
-from mcjax.chains.program import Trajectory
-from mcjax.engine.moments import TILE, ErrorMoments, errors_of, merge, moments_of
+from mcjax.engine.moments import (
+    ErrorMoments,
+    Errors,
+    Tile,
+    as_computed,
+    as_kept,
+    merge,
+    moments_of,
+)
 from mcjax.models.model import Functional
 from mcjax.solvers.status import Status
 
 KEPT = 1 << 18
 """Largest number of errors of a condition kept individually, not as moments: one megabyte."""
-
-CACHED = 1 << 17
-"""Number of errors summarised at once: one megabyte, which stays in the cache of a core."""
 
 
 class Summary(Protocol):
@@ -134,73 +138,89 @@ class Tally(NamedTuple, Generic[S]):
         return self.tiled + (0 if self.rest is None else self.rest.chains)
 
 
-def summarise(
-    tiles: Trajectory,
-    truth: Float[np.ndarray, " p"],
-    functionals: Sequence[Functional] = (),
-    pooled: Float[np.ndarray, "tiles C p"] | None = None,
-) -> list[Outcome]:
-    """Return the summary of each tile; every array has leading axes (tiles, chains).
+class Totals(NamedTuple):
+    """The numbers of an :class:`Outcome`, but for its sample, as a program has them."""
 
-    ``pooled`` holds the estimates of the pooled estimator, if it was simulated.
+    moments: ErrorMoments
+    largest: Float[Any, "T+1 M"]
+    highest: Float[Any, "T+1 M F"]
+    fits: Float[Any, "T+1 M codes"]
+    steps: Float[Any, ""]
+    chains: Float[Any, ""]
+
+
+class ErrorTotals(NamedTuple):
+    """Reduce chains to an :class:`Outcome`.
+
+    Attributes
+    ----------
+    beside_pooled : bool
+        Whether the last model is the pooled estimator.
     """
-    step = max(1, CACHED // max(1, np.size(tiles.theta[0])))
-    found: list[Outcome] = []
-    for k in range(0, len(tiles.theta), step):
-        some = Trajectory(*(leaf[k : k + step] for leaf in tiles))
-        beside = None if pooled is None else pooled[k : k + step]
-        found += _summarise(some, truth, functionals, beside)
-    return found
 
+    beside_pooled: bool = False
 
-def _summarise(
-    tiles: Trajectory,
-    truth: Float[np.ndarray, " p"],
-    functionals: Sequence[Functional],
-    pooled: Float[np.ndarray, "tiles C p"] | None,
-) -> list[Outcome]:
-    """Summarise tiles that fit into the cache of a core."""
-    status, theta = np.asarray(tiles.status), np.asarray(tiles.theta)
-    errors = errors_of(theta, truth)
-    values = functional_values(theta, truth, functionals)
-    moments = moments_of(errors, values, None if pooled is None else pooled - truth)
-    with np.errstate(over="ignore"):  # errors beyond single precision become infinite
-        sample = (theta[:, :, -1] - truth).astype(np.float32)
-    largest = np.where(np.isfinite(errors.squared), errors.squared, 0.0).max(1)
-    highest = np.where(np.isfinite(values), values, -np.inf).max(1)
-    fits = count_fits(np.moveaxis(status, 1, -1))
-    steps = np.asarray(tiles.steps).sum((1, 2, 3))
-    return [
-        Outcome(
-            moments=jax.tree.map(itemgetter(k), moments),
-            sample=sample[k, : kept(sample[k, 0].size)],
-            largest=largest[k],
-            highest=highest[k],
-            fits=fits[k],
-            steps=int(steps[k]),
-            chains=status.shape[1],
+    def of(self, tile: Tile) -> Totals:
+        """Reduce the chains of a tile that count."""
+        tile, pooled = self._parts(tile)
+        errors, squares = Errors.of(tile), None
+        if pooled is not None:
+            own = (pooled * pooled).sum(-1)
+            exists = jnp.isfinite(own)
+            squares = jnp.where(exists, own, 0.0), exists
+        counted, codes = tile.counted[:, None, None], jnp.arange(len(Status), dtype=jnp.int32)
+        ended = (tile.status[..., None] == codes[None, None, None]) & counted[..., None]
+        finite, squared = jnp.isfinite(tile.values), errors.squared
+        return Totals(
+            moments=moments_of(errors, tile.values, squares),
+            largest=jnp.where(jnp.isfinite(squared), squared, 0.0).max(0),
+            highest=jnp.where(finite, tile.values, -jnp.inf).max(0),
+            fits=ended.sum(0, dtype=float),
+            steps=jnp.where(counted, tile.steps, 0).sum(dtype=float),
+            chains=tile.counted.sum(dtype=float),
         )
-        for k in range(len(status))
-    ]
 
+    def merged(self, first: Totals, second: Totals) -> Totals:
+        """Return the numbers of two sets of chains together."""
+        return Totals(
+            moments=merge(first.moments, second.moments),
+            largest=jnp.maximum(first.largest, second.largest),
+            highest=jnp.maximum(first.highest, second.highest),
+            fits=first.fits + second.fits,
+            steps=first.steps + second.steps,
+            chains=first.chains + second.chains,
+        )
 
-def summarise_beside_pooled(
-    tiles: Trajectory, truth: Float[np.ndarray, " p"], functionals: Sequence[Functional] = ()
-) -> list[Outcome]:
-    """Return the summary of each tile whose last model is the pooled estimator."""
-    models = Trajectory(tiles.theta[..., :-1, :], tiles.status[..., :-1], tiles.steps[..., :-1])
-    pooled = np.asarray(tiles.theta, float)[:, :, 0, -1]
-    return summarise(models, truth, functionals, pooled)
+    def sample(self, tile: Tile) -> Float32[Array, "C M p"]:
+        """Return the errors at generation T; those beyond single precision are infinite."""
+        tile, _ = self._parts(tile)
+        return (tile.theta[:, -1].astype(float) - tile.truth[None, None]).astype(jnp.float32)
 
+    def kept(self, numbers: Totals, sample: Float32[np.ndarray, "K M p"]) -> Outcome:
+        """Return the outcome of such numbers."""
+        return Outcome(
+            moments=as_kept(numbers.moments),
+            sample=sample,
+            largest=numbers.largest,
+            highest=numbers.highest,
+            fits=numbers.fits.astype(int),
+            steps=int(numbers.steps),
+            chains=int(numbers.chains),
+        )
 
-def count_fits(status: Int[np.ndarray, "*shape N"]) -> Int[np.ndarray, "*shape codes"]:
-    """Count statuses (..., N) by code; the result has shape (..., number of codes)."""
-    codes = len(Status)
-    rows = (
-        np.reshape(status, (-1, status.shape[-1])) + codes * np.arange(status[..., 0].size)[:, None]
-    )
-    counts = np.bincount(rows.ravel(), minlength=codes * len(rows))
-    return counts.reshape(*status.shape[:-1], codes)
+    def numbers(self, outcome: Outcome) -> tuple[Totals, Float32[np.ndarray, "K M p"]]:
+        """Return the numbers that an outcome was made from, and its sample."""
+        plain = (outcome.largest, outcome.highest, outcome.fits, outcome.steps, outcome.chains)
+        numbers = Totals(as_computed(outcome.moments), *(np.asarray(a, float) for a in plain))
+        return numbers, outcome.sample
+
+    def _parts(self, tile: Tile) -> tuple[Tile, Float[Array, "C p"] | None]:
+        """Return a tile without the pooled estimator, and the errors of the latter."""
+        if not self.beside_pooled:
+            return tile, None
+        theta, status, steps, values = (leaf[:, :, :-1] for leaf in tile[:4])
+        models = Tile(theta, status, steps, values, tile.counted, tile.truth)
+        return models, tile.theta[:, 0, -1].astype(float) - tile.truth[None]
 
 
 def all_statuses(counts: Int[np.ndarray, "*shape some"]) -> Int[np.ndarray, "*shape codes"]:
@@ -234,88 +254,3 @@ def functional_values(
 def kept(numbers: int) -> int:
     """Return how many chains' errors are kept if each has this many numbers."""
     return max(1, KEPT // numbers)
-
-
-Summarise = Callable[[Trajectory, Float[np.ndarray, " p"], Sequence[Functional]], list[S]]
-"""Reduces tiles of chains, given the truth and the model's functionals, to one summary each."""
-
-
-class Tiles(Generic[S]):
-    """Summaries, tile by tile, of the trajectories of one condition in the order of its chains.
-
-    Parameters
-    ----------
-    truth : ndarray
-        Shape (p,).
-    chains : ndarray
-        Numbers of the chains to come, ascending; all tiles but the last are whole.
-    functionals : sequence of Functional
-        The model's functionals.
-    summarise : callable
-        What a tile is reduced to.
-    """
-
-    def __init__(
-        self,
-        truth: Float[np.ndarray, " p"],
-        chains: Integer[np.ndarray, " C"],
-        functionals: Sequence[Functional],
-        summarise: Summarise[S],
-    ):
-        self._summarise = summarise
-        self._truth = truth
-        self._chains = chains
-        self._functionals = functionals
-        self._waiting: list[Trajectory] = []
-        self._done = 0
-
-    def add(self, part: Trajectory) -> list[tuple[int, S]]:
-        """Add the next chains, any number of them; return the tiles that are now complete."""
-        self._waiting.append(part)
-        have = sum(len(part.theta) for part in self._waiting)
-        last = self._done + have == len(self._chains)
-        if have < TILE and not last:
-            return []
-        leaves = self._waiting[0]
-        if len(self._waiting) > 1:
-            leaves = Trajectory(*map(np.concatenate, zip(*self._waiting, strict=True)))
-        whole = have // TILE * TILE
-        outcomes: list[S] = []
-        if whole:
-            tiles = (leaf[:whole].reshape(-1, TILE, *leaf.shape[1:]) for leaf in leaves)
-            outcomes += self._summarise(Trajectory(*tiles), self._truth, self._functionals)
-        if last and whole < have:
-            rest = Trajectory(*(leaf[None, whole:] for leaf in leaves))
-            outcomes += self._summarise(rest, self._truth, self._functionals)
-            whole = have
-        first = self._chains[self._done : self._done + whole : TILE] // TILE
-        self._done += whole
-        self._waiting = [Trajectory(*(leaf[whole:] for leaf in leaves))] if whole < have else []
-        return list(zip(first.tolist(), outcomes, strict=True))
-
-
-class Gather(Generic[S]):
-    """The tiles of one condition, merged in the order of their numbers, however they arrive."""
-
-    def __init__(self, known: Tally[S]):
-        self._whole = known.whole
-        self._rest: S | None = None
-        self._next = known.tiled // TILE
-        self._early: dict[int, S] = {}
-
-    def add(self, tile: int, outcome: S) -> None:
-        """Add a tile, given by its number, of 64 chains or, if it is the last, fewer."""
-        assert self._rest is None, "no tile follows one that is not full"
-        self._early[tile] = outcome
-        while self._next in self._early:
-            following = self._early.pop(self._next)
-            if following.chains < TILE:
-                self._rest = following
-            else:
-                whole = self._whole
-                self._whole = following if whole is None else whole.merged(following)
-            self._next += 1
-
-    def tally(self) -> Tally[S]:
-        """Return the summary of all tiles up to the first that is missing."""
-        return Tally(self._whole, self._rest)

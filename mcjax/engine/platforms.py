@@ -43,6 +43,36 @@ def limits_on(platform: str) -> Limits:
     return CPU if platform == "cpu" else ACCELERATOR
 
 
+class Tiling(NamedTuple):
+    """How many tiles of chains are reduced at a time.
+
+    Attributes
+    ----------
+    numbers : int
+        Largest number of their estimates' entries, but for a single tile.
+    tiles : int
+        Largest number of tiles.
+    """
+
+    numbers: int
+    tiles: int
+
+
+def tiling_on(platform: str) -> Tiling:
+    """Return how many tiles are reduced at a time: what fits a core's cache, or fills a device."""
+    return Tiling(2**17, 4) if platform == "cpu" else Tiling(2**24, 1024)
+
+
+def reduction_options(platform: str) -> dict[str, bool | int | str]:
+    """Return the options of the program that reduces tiles; sums keep their order."""
+    if platform != "cpu":
+        return {}
+    return {
+        "xla_cpu_prefer_vector_width": 512,
+        "xla_disable_hlo_passes": "cpu-parallel-task-assigner,cse_barrier_expander",
+    }
+
+
 def stage_boundary(path: Path, platform: str) -> Boundary:
     """Return what keeps stages of a program apart, see :mod:`mcjax.solvers.once`.
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Bool, Float
 
 if TYPE_CHECKING:
@@ -73,51 +75,47 @@ def growth_ends(last: int) -> list[int]:
     return [last // 2, last]
 
 
-@np.errstate(over="ignore")  # errors near the end of the range
 def sum_powers(
-    squared: Float[np.ndarray, "*tiles C T+1 M"],
-    always: Bool[np.ndarray, "*tiles C M"],
-    functional: Float[np.ndarray, "*tiles C T+1 M F"],
-    pooled: tuple[np.ndarray, np.ndarray] | None = None,
+    squared: Float[Array, "C T+1 M"],
+    always: Bool[Array, "C M"],
+    functional: Float[Array, "C T+1 M F"],
 ) -> Powers:
-    """Sum powers over tiles of C chains.
+    """Sum powers over the chains of a tile, but for those of the pooled estimator.
 
     Parameters
     ----------
-    squared : ndarray
+    squared : array
         ||e_t||^2, 0 where a chain has no estimate.
-    always : ndarray of bool
+    always : array of bool
         Whether a chain has an estimate at every generation.
-    functional : ndarray
+    functional : array
         Values of functionals, 0 where they are not finite.
-    pooled : tuple of ndarray, optional
-        ||e||^2 of the pooled estimator beside that of each model, shape (..., T + 1, 2, C, M), and
-        which chains count.
     """
-    first, last = (squared[..., t, :] for t in growth_ends(squared.shape[-2] - 1))
-    cubes = functional**3
-    beside = np.zeros((*squared.shape[:-3], *squared.shape[-2:], len(PAIRS)))
-    if pooled is not None:
-        beside = sum_pairs(pooled[0][..., 0, :, :], pooled[0][..., 1, :, :], pooled[1])
+    first, last = (squared[:, t] for t in growth_ends(squared.shape[1] - 1))
+    cubes = functional * functional * functional
     return Powers(
-        (squared * squared * squared).sum(-3),
+        (squared * squared * squared).sum(0),
         sum_pairs(first, last, always),
-        np.stack([cubes.sum(-4), (cubes * functional).sum(-4)], -1),
-        beside,
+        jnp.stack([cubes.sum(0), (cubes * functional).sum(0)], -1),
+        jnp.zeros((*squared.shape[1:], len(PAIRS))),
     )
 
 
-@np.errstate(over="ignore", invalid="ignore")  # errors near the end of the range
 def sum_pairs(
-    first: Float[np.ndarray, "*tiles C M"],
-    second: Float[np.ndarray, "*tiles C M"],
-    valid: Bool[np.ndarray, "*tiles C M"],
-) -> Float[np.ndarray, "*tiles M 9"]:
+    first: Float[Array, "C ..."], second: Float[Array, "C ..."], valid: Bool[Array, "C ..."]
+) -> Float[Array, "... 9"]:
     """Sum products of powers of two numbers over the chains that count, see ``PAIRS``."""
-    a, b = (np.where(valid, values, 0.0) for values in (first, second))
-    powers_a, powers_b = ([np.ones_like(x), x, x * x, x * x * x, (x * x) ** 2] for x in (a, b))
-    sums = [np.einsum("...cm,...cm->...m", powers_a[i], powers_b[j]) for i, j in PAIRS]
-    return np.stack(sums, -1)
+    a, b = (jnp.where(valid, values, 0.0) for values in (first, second))
+    powers_a, powers_b = ([x, x * x, x * x * x, (x * x) * (x * x)] for x in (a, b))
+    terms = [
+        powers_a[i - 1]
+        if j == 0
+        else powers_b[j - 1]
+        if i == 0
+        else powers_a[i - 1] * powers_b[j - 1]
+        for i, j in PAIRS
+    ]
+    return jnp.stack([term.sum(0) for term in terms], -1)
 
 
 @np.errstate(all="ignore")  # without chains or spread, shapes are not needed

@@ -14,8 +14,10 @@ from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, task_of
 from mcjax.engine.engine import Report
 from mcjax.engine.moments import TILE
-from mcjax.engine.outcome import Outcome, S, Summarise, Tally, summarise, summarise_beside_pooled
+from mcjax.engine.outcome import ErrorTotals, Outcome, S, Tally
 from mcjax.engine.redraw import redraw
+from mcjax.engine.summaries import simulate as simulate_tasks
+from mcjax.engine.tiles import Reduction
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset
 from mcjax.solvers.status import Status
@@ -35,23 +37,23 @@ def simulate(
     """Run the chains of a study; see :func:`mcjax.simulate`."""
     return summaries(
         compiled,
-        summarise,
+        ErrorTotals(),
         known=known,
         report=report,
         chains=chains,
-        beside_pooled=summarise_beside_pooled,
+        beside_pooled=ErrorTotals(beside_pooled=True),
     )
 
 
 def summaries(
     compiled: CompiledStudy,
-    reduce: Summarise[S],
+    reduction: Reduction[S],
     known: Sequence[Tally[S]] | None = None,
     report: Report | None = None,
     chains: Sequence[int] | None = None,
-    beside_pooled: Summarise[S] | None = None,
+    beside_pooled: Reduction[S] | None = None,
 ) -> list[Tally[S]]:
-    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduce``.
+    """Run the chains of a study as :func:`simulate` does, with tiles reduced by ``reduction``.
 
     If the study asks for the pooled estimator, it is simulated where ``beside_pooled`` is given. In
     those tiles the pooled estimator is the last model, and ``beside_pooled`` reduces them.
@@ -73,12 +75,12 @@ def summaries(
                 for i, end in ends.items()
             ]
             relay = partial(_relay, report, tallies, missing) if report is not None else None
-            ran = engine.simulate(
+            ran = simulate_tasks(
                 tasks,
                 shared.program,
                 shared.chunk,
                 [tallies[i] for i in missing],
-                reduce=whole or reduce,
+                reduction=whole or reduction,
                 report=relay,
             )
             for i, tally in zip(missing, ran, strict=True):

@@ -10,21 +10,20 @@ slope and a level of their own: model i in phase z is *vertex* ``z M + i`` of V,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jax import Array
+from jaxtyping import Float, Float32, Int
 
-from mcjax.chains.program import Trajectory
 from mcjax.engine.compiled import compile_study
-from mcjax.engine.moments import Moments, joint_moments, merge_joint
-from mcjax.engine.outcome import count_fits
+from mcjax.engine.moments import Moments, Tile, joint_moments, merge_joint
 from mcjax.engine.powers import sum_pairs
 from mcjax.engine.simulation import summaries
 from mcjax.models.location import linear
-from mcjax.models.model import Functional
+from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 from mcjax.study.survey import Survey
 
@@ -79,7 +78,7 @@ def simulate_networks(survey: Survey, codes: Sequence[int]) -> LateErrors:
         for code in codes
     )
     study = Study(conditions, survey.generations, survey.chains, chunk=CHUNK)
-    tallies = summaries(compile_study(study), partial(late_errors, phases=survey.phases))
+    tallies = summaries(compile_study(study), LateTotals(survey.phases))
     return _joined([tally.outcome for tally in tallies], np.stack)
 
 
@@ -88,26 +87,45 @@ def joined_pieces(pieces: Sequence[LateErrors]) -> LateErrors:
     return _joined(pieces, np.concatenate)
 
 
-def late_errors(
-    tiles: Trajectory,
-    truth: Float[np.ndarray, " p"],
-    functionals: Sequence[Functional] = (),
-    *,
-    phases: int = 1,
-) -> list[LateErrors]:
-    """Return the summary of each tile; every array has leading axes (tiles, chains)."""
-    error = np.asarray(tiles.theta, float) - truth
-    squared = np.einsum("...p,...p->...", error, error)  # (tiles, C, T + 1, M)
-    late = late_weights(squared.shape[2] - 1, phases) @ squared  # (tiles, C, 2 phases, M)
-    both = np.moveaxis(late.reshape(*late.shape[:2], 2, -1), 2, 1)  # (tiles, 2, C, V)
-    valid = np.isfinite(both).all(1)
-    moments, pairs = joint_moments(both, valid), sum_pairs(both[:, 0], both[:, 1], valid)
-    status = np.asarray(tiles.status)
-    fits = count_fits(np.moveaxis(status, -1, 1).reshape(len(status), status.shape[-1], -1))
-    return [
-        LateErrors(Moments(*(leaf[k] for leaf in moments)), pairs[k], fits[k], status.shape[1])
-        for k in range(len(status))
-    ]
+class LateTotals(NamedTuple):
+    """Reduce chains to their :class:`LateErrors`, of so many phases."""
+
+    phases: int = 1
+
+    def of(self, tile: Tile) -> LateErrors:
+        """Reduce the chains of a tile that count."""
+        error = tile.theta.astype(float) - tile.truth[None, None, None]
+        squared = (error * error).sum(-1)  # (C, T + 1, M)
+        weights = jnp.asarray(late_weights(squared.shape[1] - 1, self.phases))
+        late = jnp.einsum("wt,ctm->cwm", weights, squared, precision="highest")
+        slope, level = (half.reshape(len(half), -1) for half in jnp.split(late, 2, axis=1))
+        valid = jnp.isfinite(slope) & jnp.isfinite(level) & tile.counted[:, None]
+        codes = jnp.arange(len(Status), dtype=jnp.int32)
+        ended = tile.status[..., None] == codes[None, None, None]
+        return LateErrors(
+            joint_moments((slope, level), valid),
+            sum_pairs(slope, level, valid),
+            (ended & tile.counted[:, None, None, None]).sum((0, 1), dtype=float),
+            tile.counted.sum(dtype=float),
+        )
+
+    def merged(self, first: LateErrors, second: LateErrors) -> LateErrors:
+        """Return the summary of two sets of chains together."""
+        return first.merged(second)
+
+    def sample(self, tile: Tile) -> Float32[Array, "C 0"]:
+        """Return nothing, as no chain is kept itself."""
+        return jnp.zeros((len(tile.theta), 0), jnp.float32)
+
+    def kept(self, numbers: LateErrors, sample: Float32[np.ndarray, "K 0"]) -> LateErrors:
+        """Return the summary with counts in whole numbers."""
+        moments = numbers.moments._replace(chains=numbers.moments.chains.astype(int))
+        return LateErrors(moments, numbers.pairs, numbers.fits.astype(int), int(numbers.chains))
+
+    def numbers(self, summary: LateErrors) -> tuple[LateErrors, Float32[np.ndarray, "0 0"]]:
+        """Return the numbers of a summary."""
+        found: LateErrors = jax.tree.map(lambda leaf: np.asarray(leaf, float), summary)
+        return found, np.zeros((0, 0), np.float32)
 
 
 def late_generations(generations: int, phases: int = 1) -> Int[np.ndarray, "L late"]:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.outcome import summarise
+from mcjax.engine.gather import summarise
 from mcjax.engine.powers import NonNormality
 from mcjax.models.location import linear
 from mcjax.network import topologies
