@@ -272,7 +272,8 @@ def chunks(
             network = conditions.network._replace(order=orders.reshape(-1, block, orders.shape[1]))
             conditions = conditions._replace(network=network)
         found = run_blocks(conditions, blocks[1], program, devices, files=files)
-        return Chunk(begin, owner[: ends[-1] - begin], found, devices)
+        where = devices[: len(found.status.devices())]  # one, if it must not be spread
+        return Chunk(begin, owner[: ends[-1] - begin], found, where)
 
     begin = 0
     waiting: deque[tuple[int, Callable[[], Result]]] = deque()

@@ -241,7 +241,7 @@ def outcomes(
 
     def cut(leaf: np.ndarray) -> np.ndarray:
         whole = np.pad(leaf, [(0, 0), (0, missing)] + [(0, 0)] * (leaf.ndim - 2))
-        return whole.reshape(-1, width, *leaf.shape[2:])
+        return whole.reshape(count * each, width, *leaf.shape[2:])
 
     shape = Shape(*sets.theta.shape[2:], values.shape[-1])
     gathers = [Gather(Tally(), reduction, shape, device) for _ in range(count)]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
 from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_powers
@@ -81,9 +81,9 @@ class EndMoments(NamedTuple):
     @classmethod
     def of(
         cls,
-        first: Float[Array, "C M F"],
-        last: Float[Array, "C M F"],
-        valid: Bool[Array, "C M F"],
+        first: Float[Array, "M F C"],
+        last: Float[Array, "M F C"],
+        valid: Bool[Array, "M F C"],
     ) -> EndMoments:
         """Return those of a tile, from values at both generations and where both are finite."""
         joint = joint_moments((first, last), valid)
@@ -142,26 +142,26 @@ class ErrorMoments(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """The chains of one tile, as arrays of a program.
+    """The chains of one tile, as arrays of a program: C = 64 chains on the last axis.
 
     Attributes
     ----------
     theta : array
-        Estimates, shape (64, T + 1, M, p), not finite where there is none.
+        Estimates, shape (T + 1, M, p, C), not finite where there is none.
     status, steps : array
-        Outcomes of the fits and numbers of gradients, shape (64, T + 1, M).
+        Outcomes of the fits and numbers of gradients, shape (T + 1, M, C).
     values : array
-        Values of the functionals, shape (64, T + 1, M, F), not finite where there is none.
+        Values of the functionals, shape (T + 1, M, F, C), not finite where there is none.
     counted : array of bool
-        Which chains count, shape (64,). The others may hold any numbers.
+        Which chains count, shape (C,). The others may hold any numbers.
     truth : array
         Parameters of the first real source, shape (p,).
     """
 
-    theta: Float[Array, "C T+1 M p"]
-    status: Int[Array, "C T+1 M"]
-    steps: Int[Array, "C T+1 M"]
-    values: Float[Array, "C T+1 M F"]
+    theta: Float[Array, "T+1 M p C"]
+    status: Int[Array, "T+1 M C"]
+    steps: Int[Array, "T+1 M C"]
+    values: Float[Array, "T+1 M F C"]
     counted: Bool[Array, " C"]
     truth: Float[Array, " p"]
 
@@ -179,22 +179,24 @@ class Errors(NamedTuple):
         Whether the chain counts and there is an estimate.
     """
 
-    error: Float[Array, "C T+1 M p"]
-    squared: Float[Array, "C T+1 M"]
-    valid: Bool[Array, "C T+1 M"]
+    error: Float[Array, "T+1 M p C"]
+    squared: Float[Array, "T+1 M C"]
+    valid: Bool[Array, "T+1 M C"]
 
     @classmethod
     def of(cls, tile: Tile) -> Errors:
         """Return the errors of a tile."""
-        error = tile.theta.astype(float) - tile.truth[None, None, None]
-        valid = jnp.isfinite(error).all(-1) & tile.counted[:, None, None]
-        error = jnp.where(valid[..., None], error, 0.0)
-        return cls(error, (error * error).sum(-1), valid)
+        error = tile.theta.astype(float) - tile.truth[None, None, :, None]
+        error = lax.optimization_barrier(error)
+        valid = jnp.isfinite(error).all(2) & tile.counted[None, None]
+        error = jnp.where(valid[:, :, None], error, 0.0)
+        # behind a barrier, so that it is computed once, and not by all that reads it
+        return lax.optimization_barrier(cls(error, (error * error).sum(2), valid))
 
 
 def moments_of(
     errors: Errors,
-    values: Float[Array, "C T+1 M F"],
+    values: Float[Array, "T+1 M F C"],
     pooled: tuple[Float[Array, " C"], Bool[Array, " C"]] | None = None,
 ) -> ErrorMoments:
     """Return the moments of the chains of a tile.
@@ -214,27 +216,23 @@ def moments_of(
     error, squared, valid = errors
     finite = jnp.isfinite(values)
     functional = jnp.where(finite, values, 0.0)
-    always = valid.all(1)  # (C, M)
-    none = squared.shape[1:]
+    always = valid.all(0)  # (M, C)
+    none = squared.shape[:2]
     beside = Moments(jnp.zeros(none), jnp.zeros((*none, 2)), jnp.zeros((*none, 2, 2)))
     pairs = jnp.zeros((*none, len(PAIRS)))
     if pooled is not None:
-        own, exists = (jnp.broadcast_to(a[:, None, None], squared.shape) for a in pooled)
+        own, exists = (jnp.broadcast_to(a[None, None], squared.shape) for a in pooled)
         both = valid & exists
         beside, pairs = joint_moments((own, squared), both), sum_pairs(own, squared, both)
-    first, last = growth_ends(squared.shape[1] - 1)
+    first, last = growth_ends(len(squared) - 1)
     return ErrorMoments(
-        error=_moments(error, valid[..., None]),
+        error=_moments(error, valid[:, :, None]),
         product=_products(error, valid),
         squared=_moments(squared, valid),
-        across=_across(squared, always),
+        across=_joint(squared.swapaxes(0, 1), always),
         functional=_moments(functional, finite),
         pooled=beside,
-        ends=EndMoments.of(
-            functional[:, first],
-            functional[:, last],
-            finite[:, first] & finite[:, last],
-        ),
+        ends=EndMoments.of(functional[first], functional[last], finite[first] & finite[last]),
         powers=sum_powers(squared, always, functional)._replace(pooled=pairs),
     )
 
@@ -296,63 +294,61 @@ def not_pooled(shape: tuple[int, ...]) -> Moments:
 
 
 def _moments(values: Array, valid: Array) -> Moments:
-    """Return the moments over the first axis, of the chains that are valid.
+    """Return the moments over the last axis, of the chains that are valid.
 
     ``values`` are 0 where not valid.
     """
-    count = valid.sum(0, dtype=float)
-    mean = values.sum(0) / at_least_one(count)
-    centred = jnp.where(valid, values - mean[None], 0.0)
-    return Moments(count, mean, (centred * centred).sum(0))
+    count = valid.sum(-1, dtype=float)
+    mean = values.sum(-1) / at_least_one(count)
+    centred = jnp.where(valid, values - mean[..., None], 0.0)
+    return Moments(count, mean, (centred * centred).sum(-1))
 
 
-def _products(error: Array, valid: Array) -> Moments:
+def _products(error: Float[Array, "T+1 M p C"], valid: Bool[Array, "T+1 M C"]) -> Moments:
     """Return the moments of products of all pairs of entries, or of those within each model.
 
-    ``error`` has shape (C, T + 1, M, p) and is 0 where not valid. The centred sum of squares
-    is computed from matrix products of e and of e^2, as the sum of squares minus the squared mean.
-    Errors are spread about as widely as they are far from 0, so the difference loses few digits.
+    Errors are 0 where not valid. The centred sum of squares is computed from matrix products of e
+    and of e^2, as the sum of squares minus the squared mean. Errors are spread about as widely as
+    they are far from 0, so the difference loses few digits.
     """
-    chains, steps, models, p = error.shape
+    steps, models, p, chains = error.shape
     if models * p <= LARGEST:
-        entries = error.reshape(chains, steps, models * p).swapaxes(0, 1)  # (T + 1, C, M p)
+        entries = error.reshape(steps, models * p, chains)
         total, spread = (
             _sums_of_products(a).reshape(steps, models, p, models, p)
             for a in (entries, entries * entries)
         )
-        present = _sums_of_products(valid.swapaxes(0, 1).astype(float))
-        count = present[:, :, None, :, None]
+        count = _sums_of_products(valid.astype(float))[:, :, None, :, None]
     else:
-        entries = jnp.moveaxis(error, 0, 2)  # (T + 1, M, C, p)
-        total, spread = _sums_of_products(entries), _sums_of_products(entries * entries)
-        count = valid.sum(0, dtype=float)[:, :, None, None]
+        total, spread = _sums_of_products(error), _sums_of_products(error * error)
+        count = valid.sum(-1, dtype=float)[:, :, None, None]
     mean = total / at_least_one(count)
     return Moments(count, mean, jnp.maximum(spread - total * mean, 0.0))
 
 
-def _sums_of_products(numbers: Float[Array, "*n C K"]) -> Float[Array, "*n K K"]:
+def _sums_of_products(numbers: Float[Array, "... K C"]) -> Float[Array, "... K K"]:
     """Return the sums over C chains of the products of all pairs of K numbers."""
-    return jnp.einsum("...ca,...cb->...ab", numbers, numbers, precision="highest")
+    return jnp.einsum("...ac,...bc->...ab", numbers, numbers, precision="highest")
 
 
-def _across(squared: Float[Array, "C T+1 M"], always: Bool[Array, "C M"]) -> Moments:
-    """Return the joint moments of every model over generations, of chains that always count."""
-    count = always.sum(0, dtype=float)
-    path = jnp.where(always[:, None], squared, 0.0)
-    mean = path.sum(0) / at_least_one(count)[None]
-    path = jnp.where(always[:, None], path - mean[None], 0.0)
-    return Moments(count, mean.T, _sums_of_products(jnp.moveaxis(path, 2, 0)))
+def _joint(values: Float[Array, "... K C"], valid: Bool[Array, "... C"]) -> Moments:
+    """Return the joint moments of K numbers over chains, see :func:`joint_moments`."""
+    count = valid.sum(-1, dtype=float)
+    kept = jnp.where(valid[..., None, :], values, 0.0)
+    mean = kept.sum(-1) / at_least_one(count)[..., None]
+    centred = jnp.where(valid[..., None, :], kept - mean[..., None], 0.0)
+    return Moments(count, mean, _sums_of_products(centred))
 
 
 def joint_moments(
-    pair: tuple[Float[Array, "C ..."], Float[Array, "C ..."]], valid: Bool[Array, "C ..."]
+    pair: tuple[Float[Array, "... C"], Float[Array, "... C"]], valid: Bool[Array, "... C"]
 ) -> Moments:
     """Return the joint moments of two numbers over chains.
 
     Parameters
     ----------
     pair : tuple of array
-        The two numbers of each chain, shape (C, ...).
+        The two numbers of each chain, shape (..., C).
     valid : array of bool
         Whether a chain counts, of the same shape.
 
@@ -361,15 +357,7 @@ def joint_moments(
     Moments
         Number (...), mean (..., 2), centred sums of products (..., 2, 2).
     """
-    count = valid.sum(0, dtype=float)
-    kept = [jnp.where(valid, values, 0.0) for values in pair]
-    means = [values.sum(0) / at_least_one(count) for values in kept]
-    a, b = (
-        jnp.where(valid, values - mean[None], 0.0) for values, mean in zip(kept, means, strict=True)
-    )
-    sums = [(one * other).sum(0) for one, other in ((a, a), (a, b), (a, b), (b, b))]
-    square = jnp.stack(sums, -1).reshape(*count.shape, 2, 2)
-    return Moments(count, jnp.stack(means, -1), square)
+    return _joint(jnp.stack(pair, -2), valid)
 
 
 def at_least_one(count: Any) -> Any:

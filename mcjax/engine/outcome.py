@@ -29,6 +29,9 @@ from mcjax.solvers.status import Status
 KEPT = 1 << 18
 """Largest number of errors of a condition kept individually, not as moments: one megabyte."""
 
+DIGIT, DIGITS = 7, 9
+"""Bits that hold a count up to 64, and how many such counts a 64-bit number holds."""
+
 
 class Summary(Protocol):
     """Numbers that describe a set of chains, and merge with those of another set."""
@@ -165,18 +168,17 @@ class ErrorTotals(NamedTuple):
         tile, pooled = self._parts(tile)
         errors, squares = Errors.of(tile), None
         if pooled is not None:
-            own = (pooled * pooled).sum(-1)
+            own = (pooled * pooled).sum(0)
             exists = jnp.isfinite(own)
             squares = jnp.where(exists, own, 0.0), exists
-        counted, codes = tile.counted[:, None, None], jnp.arange(len(Status), dtype=jnp.int32)
-        ended = (tile.status[..., None] == codes[None, None, None]) & counted[..., None]
+        counted = tile.counted[None, None]
         finite, squared = jnp.isfinite(tile.values), errors.squared
         return Totals(
             moments=moments_of(errors, tile.values, squares),
-            largest=jnp.where(jnp.isfinite(squared), squared, 0.0).max(0),
-            highest=jnp.where(finite, tile.values, -jnp.inf).max(0),
-            fits=ended.sum(0, dtype=float),
-            steps=jnp.where(counted, tile.steps, 0).sum(dtype=float),
+            largest=jnp.where(jnp.isfinite(squared), squared, 0.0).max(-1),
+            highest=jnp.where(finite, tile.values, -jnp.inf).max(-1),
+            fits=counts_by_status(tile),
+            steps=jnp.where(counted, tile.steps, 0).sum(dtype=int).astype(float),
             chains=tile.counted.sum(dtype=float),
         )
 
@@ -194,7 +196,8 @@ class ErrorTotals(NamedTuple):
     def sample(self, tile: Tile) -> Float32[Array, "C M p"]:
         """Return the errors at generation T; those beyond single precision are infinite."""
         tile, _ = self._parts(tile)
-        return (tile.theta[:, -1].astype(float) - tile.truth[None, None]).astype(jnp.float32)
+        error = tile.theta[-1].astype(float) - tile.truth[None, :, None]
+        return jnp.moveaxis(error, -1, 0).astype(jnp.float32)
 
     def kept(self, numbers: Totals, sample: Float32[np.ndarray, "K M p"]) -> Outcome:
         """Return the outcome of such numbers."""
@@ -214,13 +217,26 @@ class ErrorTotals(NamedTuple):
         numbers = Totals(as_computed(outcome.moments), *(np.asarray(a, float) for a in plain))
         return numbers, outcome.sample
 
-    def _parts(self, tile: Tile) -> tuple[Tile, Float[Array, "C p"] | None]:
+    def _parts(self, tile: Tile) -> tuple[Tile, Float[Array, "p C"] | None]:
         """Return a tile without the pooled estimator, and the errors of the latter."""
         if not self.beside_pooled:
             return tile, None
-        theta, status, steps, values = (leaf[:, :, :-1] for leaf in tile[:4])
+        theta, status, steps, values = (leaf[:, :-1] for leaf in tile[:4])
         models = Tile(theta, status, steps, values, tile.counted, tile.truth)
-        return models, tile.theta[:, 0, -1].astype(float) - tile.truth[None]
+        return models, tile.theta[0, -1].astype(float) - tile.truth[:, None]
+
+
+def counts_by_status(tile: Tile) -> Float[Array, "T+1 M codes"]:
+    """Return how many fits of the chains that count ended in which way."""
+    counted, counts = tile.counted[None, None], []
+    for first in range(0, len(Status), DIGITS):
+        # each count is a digit of one sum, as many sums take longer
+        place = tile.status.astype(int) - first
+        here = counted & (place >= 0) & (place < DIGITS)
+        total = jnp.where(here, 1 << (DIGIT * jnp.where(here, place, 0)), 0).sum(-1)
+        several = range(min(DIGITS, len(Status) - first))
+        counts += [(total >> (DIGIT * k)) & (2**DIGIT - 1) for k in several]
+    return jnp.stack(counts, -1).astype(float)
 
 
 def all_statuses(counts: Int[np.ndarray, "*shape some"]) -> Int[np.ndarray, "*shape codes"]:

@@ -76,9 +76,9 @@ def growth_ends(last: int) -> list[int]:
 
 
 def sum_powers(
-    squared: Float[Array, "C T+1 M"],
-    always: Bool[Array, "C M"],
-    functional: Float[Array, "C T+1 M F"],
+    squared: Float[Array, "T+1 M C"],
+    always: Bool[Array, "M C"],
+    functional: Float[Array, "T+1 M F C"],
 ) -> Powers:
     """Sum powers over the chains of a tile, but for those of the pooled estimator.
 
@@ -91,31 +91,26 @@ def sum_powers(
     functional : array
         Values of functionals, 0 where they are not finite.
     """
-    first, last = (squared[:, t] for t in growth_ends(squared.shape[1] - 1))
+    first, last = (squared[t] for t in growth_ends(len(squared) - 1))
     cubes = functional * functional * functional
     return Powers(
-        (squared * squared * squared).sum(0),
+        (squared * squared * squared).sum(-1),
         sum_pairs(first, last, always),
-        jnp.stack([cubes.sum(0), (cubes * functional).sum(0)], -1),
-        jnp.zeros((*squared.shape[1:], len(PAIRS))),
+        jnp.stack([cubes.sum(-1), (cubes * functional).sum(-1)], -1),
+        jnp.zeros((*squared.shape[:-1], len(PAIRS))),
     )
 
 
 def sum_pairs(
-    first: Float[Array, "C ..."], second: Float[Array, "C ..."], valid: Bool[Array, "C ..."]
+    first: Float[Array, "... C"], second: Float[Array, "... C"], valid: Bool[Array, "... C"]
 ) -> Float[Array, "... 9"]:
     """Sum products of powers of two numbers over the chains that count, see ``PAIRS``."""
-    a, b = (jnp.where(valid, values, 0.0) for values in (first, second))
-    powers_a, powers_b = ([x, x * x, x * x * x, (x * x) * (x * x)] for x in (a, b))
-    terms = [
-        powers_a[i - 1]
-        if j == 0
-        else powers_b[j - 1]
-        if i == 0
-        else powers_a[i - 1] * powers_b[j - 1]
-        for i, j in PAIRS
-    ]
-    return jnp.stack([term.sum(0) for term in terms], -1)
+    powers = []
+    for values in (first, second):
+        x = jnp.where(valid, values, 0.0)
+        powers.append(jnp.stack([jnp.ones_like(x), x, x * x, x * x * x, (x * x) * (x * x)], -2))
+    sums = jnp.einsum("...ic,...jc->...ij", *powers, precision="highest")
+    return jnp.stack([sums[..., i, j] for i, j in PAIRS], -1)
 
 
 @np.errstate(all="ignore")  # without chains or spread, shapes are not needed

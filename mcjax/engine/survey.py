@@ -20,10 +20,10 @@ from jaxtyping import Float, Float32, Int
 
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.moments import Moments, Tile, joint_moments, merge_joint
+from mcjax.engine.outcome import counts_by_status
 from mcjax.engine.powers import sum_pairs
 from mcjax.engine.simulation import summaries
 from mcjax.models.location import linear
-from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 from mcjax.study.survey import Survey
 
@@ -94,18 +94,17 @@ class LateTotals(NamedTuple):
 
     def of(self, tile: Tile) -> LateErrors:
         """Reduce the chains of a tile that count."""
-        error = tile.theta.astype(float) - tile.truth[None, None, None]
-        squared = (error * error).sum(-1)  # (C, T + 1, M)
-        weights = jnp.asarray(late_weights(squared.shape[1] - 1, self.phases))
-        late = jnp.einsum("wt,ctm->cwm", weights, squared, precision="highest")
-        slope, level = (half.reshape(len(half), -1) for half in jnp.split(late, 2, axis=1))
-        valid = jnp.isfinite(slope) & jnp.isfinite(level) & tile.counted[:, None]
-        codes = jnp.arange(len(Status), dtype=jnp.int32)
-        ended = tile.status[..., None] == codes[None, None, None]
+        error = tile.theta.astype(float) - tile.truth[None, None, :, None]
+        squared = (error * error).sum(2)  # (T + 1, M, C)
+        weights = jnp.asarray(late_weights(len(squared) - 1, self.phases))
+        late = jnp.einsum("wt,tmc->wmc", weights, squared, precision="highest")
+        chains = late.shape[-1]
+        slope, level = (half.reshape(-1, chains) for half in jnp.split(late, 2))  # (V, C)
+        valid = jnp.isfinite(slope) & jnp.isfinite(level) & tile.counted[None]
         return LateErrors(
             joint_moments((slope, level), valid),
             sum_pairs(slope, level, valid),
-            (ended & tile.counted[:, None, None, None]).sum((0, 1), dtype=float),
+            counts_by_status(tile).sum(0),
             tile.counted.sum(dtype=float),
         )
 
@@ -115,7 +114,7 @@ class LateTotals(NamedTuple):
 
     def sample(self, tile: Tile) -> Float32[Array, "C 0"]:
         """Return nothing, as no chain is kept itself."""
-        return jnp.zeros((len(tile.theta), 0), jnp.float32)
+        return jnp.zeros((len(tile.counted), 0), jnp.float32)
 
     def kept(self, numbers: LateErrors, sample: Float32[np.ndarray, "K 0"]) -> LateErrors:
         """Return the summary with counts in whole numbers."""

@@ -82,13 +82,13 @@ class Plan(NamedTuple):
 def example(shape: Shape) -> Tile:
     """Return the shapes and types of a tile's arrays."""
     steps, models, p, functionals = shape
-    fits = (TILE, steps, models)
+    fits = (steps, models)
 
     def like(*sizes: int, dtype: Any = np.float64) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(sizes, dtype)
 
-    whole = partial(like, *fits, dtype=np.int32)
-    theta, values = like(*fits, p), like(*fits, functionals)
+    whole = partial(like, *fits, TILE, dtype=np.int32)
+    theta, values = like(*fits, p, TILE), like(*fits, functionals, TILE)
     arrays: Any = (theta, whole(), whole(), values, like(TILE, dtype=np.bool_), like(p))
     return Tile(*arrays)
 
@@ -210,8 +210,12 @@ def _share(
     def tile_at(start: Array) -> list[Array]:
         return [lax.dynamic_slice_in_dim(a, start, TILE)[:, :, : shape.models] for a in leaves]
 
-    def of(tile: Tile) -> tuple[Array, Array]:
-        values = jnp.where(tile.counted[:, None, None, None], tile.values, jnp.nan)
+    def of(*parts: Array) -> tuple[Array, Array]:
+        *fits, counted, truth = parts
+        # chains last, in one transposition each: as long rows, which all that follows reads
+        turned = (a.reshape(TILE, prod(a.shape[1:])).T.reshape(*a.shape[1:], TILE) for a in fits)
+        tile = Tile(*turned, counted, truth)
+        values = jnp.where(counted[None, None, None], tile.values, jnp.nan)
         return packed(reduction.of(tile._replace(values=values))), reduction.sample(tile)
 
     def group(k: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -221,7 +225,7 @@ def _share(
         counted = jnp.arange(TILE, dtype=jnp.int32)[None] < rest[0][:, None]
         # behind a barrier, as the arithmetic must not depend on where the chains come from
         parts = lax.optimization_barrier((*lax.map(tile_at, first), counted, rest[1]))
-        made = jax.vmap(of)(Tile(*parts))
+        made = jax.vmap(of)(*parts)
         return jax.tree.map(
             lambda whole, part: lax.dynamic_update_slice_in_dim(whole, part, k * count, 0),
             found,

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine import outcome
-from mcjax.engine.moments import LARGEST, Moments, merge, tile_moments
+from mcjax.engine.gather import outcomes, summarise
+from mcjax.engine.moments import LARGEST, Moments, merge
 from mcjax.engine.powers import along, shape_of_sums
 
 TRUTH = np.array([1.0, -2.0])
@@ -20,8 +20,22 @@ def theta():
     return theta
 
 
+def set_moments(theta, truth, values=None, pooled=None):
+    """Moments of a set of chains, (C, T + 1, M, p)."""
+    if values is None:
+        values = np.zeros((*theta.shape[:-1], 0))
+    if pooled is not None:
+        beside = np.broadcast_to(pooled[:, None, None], (*theta.shape[:2], 1, theta.shape[-1]))
+        theta = np.concatenate([theta, beside], -2)
+        values = np.pad(values, [(0, 0), (0, 0), (0, 1), (0, 0)])
+    ended = np.zeros((1, *theta.shape[:-1]), np.int32)
+    chains = Trajectory(theta[None], ended, ended)
+    [found] = outcomes(chains, values[None], np.asarray(truth), pooled is not None)
+    return found.moments
+
+
 def fold(theta, size, truth=TRUTH):
-    parts = [tile_moments(theta[i : i + size], truth) for i in range(0, len(theta), size)]
+    parts = [set_moments(theta[i : i + size], truth) for i in range(0, len(theta), size)]
     total = parts[0]
     for part in parts[1:]:
         total = merge(total, part)
@@ -62,7 +76,7 @@ def test_stable_far_from_zero():
 
 def test_no_chain_counts():
     nothing = np.full((5, 2, 1, 2), np.nan)
-    found = merge(tile_moments(nothing, TRUTH), tile_moments(nothing, TRUTH))
+    found = merge(set_moments(nothing, TRUTH), set_moments(nothing, TRUTH))
     assert (found.squared.chains == 0).all()
     assert np.isinf(found.squared.standard_error()).all()
 
@@ -74,7 +88,7 @@ def test_products_of_wide_models(share):
     theta = rng.normal(size=(64, 2, 3, 90))
     theta[rng.random(theta.shape[:3]) < share] = np.nan
     assert LARGEST < 3 * 90
-    found = tile_moments(theta, np.zeros(90)).product
+    found = set_moments(theta, np.zeros(90)).product
     products = theta[..., :, None] * theta[..., None, :]
     np.testing.assert_allclose(found.mean, np.nanmean(products, 0), rtol=1e-9, atol=1e-13)
     spread = np.nansum((products - np.nanmean(products, 0)) ** 2, 0)
@@ -85,7 +99,7 @@ def test_products_of_wide_models(share):
 def test_products_of_many_entries():
     """Of all pairs, where one multiplication would have several threads."""
     theta = np.random.default_rng(4).normal(size=(64, 2, 19, 10))
-    found = tile_moments(theta, np.zeros(10)).product
+    found = set_moments(theta, np.zeros(10)).product
     flat = theta.reshape(64, 2, 190)
     np.testing.assert_allclose(
         found.mean, np.einsum("cta,ctb->tab", flat, flat) / 64, rtol=1e-9, atol=1e-13
@@ -95,9 +109,9 @@ def test_products_of_many_entries():
 def test_errors_near_the_end_of_the_range():
     """Their squares are infinite; they concern nobody else, and no chain fails to count."""
     theta = np.random.default_rng(5).normal(size=(64, 3, 2, 2))
-    alone = tile_moments(theta[:, :, 1:], np.zeros(2))
+    alone = set_moments(theta[:, :, 1:], np.zeros(2))
     theta[7, 1, 0] = 1e200, -1e200
-    found = tile_moments(theta, np.zeros(2))
+    found = set_moments(theta, np.zeros(2))
     assert (found.error.chains == 64).all()
     assert np.isinf(found.squared.mean[1, 0])
     for one, other in ((found.squared, alone.squared), (found.error, alone.error)):
@@ -117,12 +131,11 @@ def test_tiles_are_summarised_alike_in_any_company(share):
     rng = np.random.default_rng(6)
     theta = rng.normal(size=(70, 64, 21, 2, 2))
     theta[3, rng.random((64, 21, 2)) < share] = np.nan
-    assert theta.size > 2 * outcome.CACHED
     status = np.zeros(theta.shape[:-1], np.int32)
     tiles = Trajectory(theta, status, status)
-    together = outcome.summarise(tiles, TRUTH)
+    together = summarise(tiles, TRUTH)
     for k in (0, 3, 4, 69):
-        [alone] = outcome.summarise(Trajectory(*(leaf[k : k + 1] for leaf in tiles)), TRUTH)
+        [alone] = summarise(Trajectory(*(leaf[k : k + 1] for leaf in tiles)), TRUTH)
         np.testing.assert_equal(together[k], alone)
 
 
@@ -157,7 +170,7 @@ def test_shapes_of_functionals_and_of_the_pooled_estimator(theta, size):
     rng = np.random.default_rng(2)
     values, pooled = rng.exponential(size=(*theta.shape[:-1], 2)), TRUTH + rng.normal(size=(300, 2))
     parts = [
-        tile_moments(theta[k], TRUTH, values[k], pooled[k])
+        set_moments(theta[k], TRUTH, values[k], pooled[k])
         for k in (slice(i, i + size) for i in range(0, 300, size))
     ]
     total = parts[0]
