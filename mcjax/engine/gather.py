@@ -22,12 +22,14 @@ from mcjax.engine.outcome import (
 from mcjax.engine.tiles import (
     Plan,
     Reduction,
+    Row,
     Shape,
     at_once,
     fold,
     layout,
+    packed,
     reduced,
-    row_of,
+    row_at,
     unpacked,
 )
 from mcjax.models.model import Functional
@@ -55,7 +57,7 @@ class Piece(NamedTuple):
 
     tiles: Integer[np.ndarray, " K"]
     chains: Integer[np.ndarray, " K"]
-    rows: Float[Any, "slots N"]
+    rows: Row
     places: Integer[np.ndarray, " K"]
     samples: dict[int, Float32[np.ndarray, "C M p"]]
 
@@ -64,7 +66,7 @@ class Piece(NamedTuple):
         cls,
         tiles: Integer[np.ndarray, " K"],
         chains: Integer[np.ndarray, " K"],
-        made: tuple[Any, Any],
+        made: tuple[Row, Any],
         places: Integer[np.ndarray, " K"],
     ) -> Piece:
         """Return tiles with their samples, of which those of the first chains are fetched."""
@@ -80,8 +82,8 @@ class Piece(NamedTuple):
 
     def on_host(self) -> Piece:
         """Return the tiles with their own rows in NumPy arrays."""
-        rows = np.asarray(self.rows)[self.places]
-        return self._replace(rows=rows, places=np.arange(len(rows)))
+        rows = row_at(self.rows, self.places)
+        return self._replace(rows=rows, places=np.arange(len(self.places)))
 
 
 class Gather(Generic[S]):
@@ -104,12 +106,12 @@ class Gather(Generic[S]):
         self._reduction, self._shape, self._device = reduction, shape, device
         self._next = known.tiled // TILE
         self._early: dict[int, tuple[Piece, int]] = {}
-        self._total: Any = None
+        self._total: Row | None = None
         self._samples: list[np.ndarray] = []
-        self._rest: tuple[Any, list[np.ndarray]] | None = None
+        self._rest: tuple[Row, list[np.ndarray]] | None = None
         if known.whole is not None:
             numbers, sample = reduction.numbers(known.whole)
-            self._total, self._samples = row_of(numbers), [sample]
+            self._total, self._samples = packed(numbers), [sample]
 
     def add(self, piece: Piece) -> None:
         """Add tiles of 64 chains or, if it is the last, fewer."""
@@ -121,7 +123,7 @@ class Gather(Generic[S]):
             sample = [own.samples[self._next]] if self._next in own.samples else []
             place = int(own.places[k])
             if own.chains[k] < TILE:
-                self._rest = np.asarray(own.rows)[place], sample
+                self._rest = row_at(own.rows, place), sample
             else:
                 run.append(place)
                 self._samples += sample
@@ -131,10 +133,10 @@ class Gather(Generic[S]):
                 self._merge(own.rows, run)
                 run = []
 
-    def _merge(self, rows: Any, places: Sequence[int]) -> None:
+    def _merge(self, rows: Row, places: Sequence[int]) -> None:
         self._known = None
         if self._total is None and len(places) == 1:
-            self._total = np.asarray(rows)[places[0]]
+            self._total = row_at(rows, places[0])
             return
         about = {"reduction": self._reduction, "shape": self._shape, "device": self._device}
         self._total = fold(self._total, rows, np.array(places), **about)
@@ -146,8 +148,8 @@ class Gather(Generic[S]):
             whole = self._summary(self._total, self._samples)
         return Tally(whole, None if self._rest is None else self._summary(*self._rest))
 
-    def _summary(self, row: Any, samples: Sequence[np.ndarray]) -> S:
-        numbers = unpacked(np.asarray(row), layout(self._reduction, self._shape))
+    def _summary(self, row: Row, samples: Sequence[np.ndarray]) -> S:
+        numbers = unpacked(row_at(row, ...), layout(self._reduction, self._shape))
         found = np.zeros((0, self._shape.models, self._shape.p), np.float32)
         if samples:
             found = np.concatenate(samples)
@@ -163,7 +165,7 @@ def tiles_of(
     *,
     reduction: Reduction[Any],
     device: jax.Device,
-) -> Iterator[tuple[slice, tuple[Any, Any]]]:
+) -> Iterator[tuple[slice, tuple[Row, Any]]]:
     """Reduce tiles that are on the host; yield which, with their rows and samples.
 
     Every array has leading axes (K, C) with at most 64 chains C.
@@ -250,7 +252,7 @@ def outcomes(
         Trajectory(*map(cut, sets)), cut(values), counts, truth, reduction=reduction, device=device
     )
     for chosen, found in made:
-        rows = tuple(map(np.asarray, found))
+        rows = jax.tree.map(np.asarray, found)
         which = np.arange(len(counts))[chosen]
         for k in range(which[0] // each, which[-1] // each + 1):
             own = which[which // each == k]

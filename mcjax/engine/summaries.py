@@ -20,7 +20,7 @@ from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import S, Tally, functional_values
 from mcjax.engine.processes import several, together
 from mcjax.engine.task import Task
-from mcjax.engine.tiles import Plan, Reduction, Shape, at_once, reduced
+from mcjax.engine.tiles import Plan, Reduction, Row, Shape, at_once, reduced
 
 
 def simulate(
@@ -177,7 +177,7 @@ class Reducer:
 
     def _reduced(
         self, chunk: Chunk, shape: Shape, tiles: Sequence[Lying]
-    ) -> tuple[tuple[Any, Any], list[np.ndarray]]:
+    ) -> tuple[tuple[Row, Any], list[np.ndarray]]:
         """Start to reduce tiles on their devices; return also the place of each."""
         devices = len(chunk.devices)
         lane = np.concatenate([own.lane[own.whole] for own in tiles])
@@ -224,7 +224,7 @@ class Reducer:
         return values
 
     def _piece(
-        self, tiles: Lying, chosen: np.ndarray, made: tuple[Any, Any], places: np.ndarray
+        self, tiles: Lying, chosen: np.ndarray, made: tuple[Row, Any], places: np.ndarray
     ) -> tuple[int, Piece]:
         """Return some tiles of a task, whose rows are in these places."""
         begin, end = tiles.begin[chosen], tiles.end[chosen]

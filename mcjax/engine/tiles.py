@@ -30,6 +30,10 @@ from mcjax.engine.platforms import reduction_options, tiling_on
 Summary = TypeVar("Summary")
 Numbers = Any
 """A tree of arrays in double precision that describes a set of chains, inside a program."""
+Row = tuple[Any, ...]
+"""The same in few arrays: all small ones in one, as each has a cost, then the large ones."""
+LARGE = 4096
+"""An array of more numbers stays by itself in a row, as copies have a cost too."""
 
 
 class Reduction(Protocol[Summary]):
@@ -100,22 +104,35 @@ def layout(reduction: Reduction[Any], shape: Shape) -> Numbers:
         return jax.eval_shape(reduction.of, example(shape))
 
 
-def packed(numbers: Numbers) -> Float[Array, " N"]:
-    """Return numbers as one row, in a program."""
-    return jnp.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(numbers)])
+def packed(numbers: Numbers) -> Row:
+    """Return numbers as a row, of a program or of NumPy's."""
+    leaves = jax.tree.leaves(numbers)
+    of = np if isinstance(leaves[0], np.ndarray) else jnp
+    small = [of.ravel(leaf) for leaf in leaves if not _alone(leaf)]
+    return (of.concatenate(small), *(leaf for leaf in leaves if _alone(leaf)))
 
 
-def unpacked(row: Any, like: Numbers) -> Numbers:
+def unpacked(row: Row, like: Numbers) -> Numbers:
     """Return the numbers of a row."""
     leaves, structure = jax.tree.flatten(like)
-    ends = np.cumsum([prod(leaf.shape) for leaf in leaves]).tolist()
-    parts = zip(leaves, [0, *ends], ends, strict=False)
-    return structure.unflatten([row[begin:end].reshape(leaf.shape) for leaf, begin, end in parts])
+    (small, *large), begin, parts = row, 0, []
+    for leaf in leaves:
+        if _alone(leaf):
+            parts.append(large.pop(0))
+            continue
+        end = begin + prod(leaf.shape)
+        parts.append(small[begin:end].reshape(leaf.shape))
+        begin = end
+    return structure.unflatten(parts)
 
 
-def row_of(numbers: Numbers) -> Float[np.ndarray, " N"]:
-    """Return numbers in NumPy arrays as one row."""
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(numbers)])
+def _alone(leaf: Any) -> bool:
+    return prod(leaf.shape) > LARGE
+
+
+def row_at(rows: Row, place: Any) -> Row:
+    """Return some of the rows, in NumPy arrays."""
+    return tuple(np.asarray(leaf)[place] for leaf in rows)
 
 
 def at_once(shape: Shape, platform: str) -> int:
@@ -133,7 +150,7 @@ def reduced(
     *,
     shape: Shape,
     devices: Sequence[jax.Device],
-) -> tuple[Float[Array, "slots N"], Float32[Array, "slots C M p"]]:
+) -> tuple[Row, Float32[Array, "slots C M p"]]:
     """Reduce tiles on the devices that hold their chains.
 
     Parameters
@@ -180,7 +197,7 @@ def _reduced(
     shape: Shape,
     devices: tuple[jax.Device, ...],
     platform: str,
-) -> tuple[Array, Array]:
+) -> tuple[Row, Array]:
     """Reduce tiles as :func:`reduced` does."""
     blocks = PartitionSpec("blocks")
     share = partial(_share, reduction=reduction, shape=shape, count=at_once(shape, platform))
@@ -201,7 +218,7 @@ def _share(
     reduction: Reduction[Any],
     shape: Shape,
     count: int,
-) -> tuple[Array, Array]:
+) -> tuple[Row, Array]:
     """Reduce the tiles of one device."""
     lanes = values.shape[0] * values.shape[1]
     leaves = [leaf.reshape(lanes, *leaf.shape[2:]) for leaf in (*chains, values)]
@@ -210,7 +227,7 @@ def _share(
     def tile_at(start: Array) -> list[Array]:
         return [lax.dynamic_slice_in_dim(a, start, TILE)[:, :, : shape.models] for a in leaves]
 
-    def of(*parts: Array) -> tuple[Array, Array]:
+    def of(*parts: Array) -> tuple[Row, Array]:
         *fits, counted, truth = parts
         # chains last, in one transposition each: as long rows, which all that follows reads
         turned = (a.reshape(TILE, prod(a.shape[1:])).T.reshape(*a.shape[1:], TILE) for a in fits)
@@ -218,7 +235,7 @@ def _share(
         values = jnp.where(counted[None, None, None], tile.values, jnp.nan)
         return packed(reduction.of(tile._replace(values=values))), reduction.sample(tile)
 
-    def group(k: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+    def group(k: Array, found: tuple[Row, Array]) -> tuple[Row, Array]:
         first, *rest = (
             lax.dynamic_slice_in_dim(a, k * count, count) for a in (starts, counts, truth)
         )
@@ -232,54 +249,54 @@ def _share(
             made,
         )
 
-    size = sum(prod(leaf.shape) for leaf in jax.tree.leaves(layout(reduction, shape)))
-    sample = jax.eval_shape(reduction.sample, example(shape))
-    nothing = (
-        jnp.zeros((len(starts), size)),
-        jnp.zeros((len(starts), *sample.shape), sample.dtype),
+    made = (
+        jax.eval_shape(packed, layout(reduction, shape)),
+        jax.eval_shape(reduction.sample, example(shape)),
     )
+    nothing = jax.tree.map(lambda a: jnp.zeros((len(starts), *a.shape), a.dtype), made)
     # the number of groups is data, so that the loop is one for any number
     return lax.fori_loop(0, plan.groups[0], group, nothing)
 
 
 def fold(
-    total: Float[Any, " N"] | None,
-    rows: Float[Any, "slots N"],
+    total: Row | None,
+    rows: Row,
     places: np.ndarray,
     *,
     reduction: Reduction[Any],
     shape: Shape,
     device: jax.Device,
-) -> Float[Array, " N"]:
+) -> Row:
     """Merge some rows, in order, after those that are in ``total``; on one device."""
-    order = np.zeros(len(rows), np.int32)
+    order = np.zeros(len(rows[0]), np.int32)
     order[: len(places)] = places
-    started = total is not None
+    started, count = np.bool_(total is not None), np.int32(len(places))
     with own_settings(), double_precision():
-        total = np.zeros(rows.shape[1]) if total is None else total
+        if total is None:
+            total = tuple(np.zeros(leaf.shape[1:]) for leaf in rows)
         total, rows = jax.device_put((total, rows), device)
-        count = np.int32(len(places))
         like = layout(reduction, shape)
-        return _fold(total, rows, order, count, np.bool_(started), reduction=reduction, like=like)
+        return _fold(total, rows, order, count, started, reduction=reduction, like=like)
 
 
 @partial(jax.jit, static_argnames=("reduction", "like"))
 def _fold(
-    total: Array,
-    rows: Array,
+    total: Row,
+    rows: Row,
     order: Array,
     count: Array,
     started: Bool[Array, ""],
     *,
     reduction: Reduction[Any],
     like: Numbers,
-) -> Array:
-    def row(k: Any) -> Array:
-        return lax.dynamic_index_in_dim(rows, order[k], keepdims=False)
+) -> Row:
+    def row(k: Any) -> Row:
+        parts = tuple(lax.dynamic_index_in_dim(leaf, order[k], keepdims=False) for leaf in rows)
+        return lax.optimization_barrier(parts)
 
     def merge(k: Array, total: Numbers) -> Numbers:
-        return reduction.merged(total, unpacked(lax.optimization_barrier(row(k)), like))
+        return reduction.merged(total, unpacked(row(k), like))
 
-    first = jnp.where(started, total, row(0))
+    first = tuple(jnp.where(started, *both) for both in zip(total, row(0), strict=True))
     begin = 1 - started.astype(jnp.int32)
     return packed(lax.fori_loop(begin, count, merge, unpacked(first, like)))
