@@ -29,6 +29,7 @@ from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
+from mcjax.engine.moments import TILE, size_of_moments
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
 from mcjax.engine.rates import Rates, joined, split
 from mcjax.engine.task import Task
@@ -314,9 +315,11 @@ def chunks(
 
 
 def chunk_within(memory: float, task: Task, program: Program) -> int:
-    """Return how many chains a chunk may have if two chunks must fit into ``memory`` bytes."""
+    """Return how many chains a chunk may have if two, with summaries, fit into ``memory`` bytes."""
     models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
-    results = (program.generations + 1) * models * (np.dtype(program.fit_dtype).itemsize * p + 8)
+    steps = program.generations + 1
+    results = steps * models * (np.dtype(program.fit_dtype).itemsize * p + 8)
+    results += 8 * size_of_moments(steps, models, p) // TILE
     inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
     return max(1, int(memory // (2 * (results + inputs))))
 

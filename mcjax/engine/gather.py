@@ -245,7 +245,8 @@ def outcomes(
         whole = np.pad(leaf, [(0, 0), (0, missing)] + [(0, 0)] * (leaf.ndim - 2))
         return whole.reshape(count * each, width, *leaf.shape[2:])
 
-    shape = Shape(*sets.theta.shape[2:], values.shape[-1])
+    steps, models, p = sets.theta.shape[2:]
+    shape = Shape(steps, models, p, values.shape[-1])
     gathers = [Gather(Tally(), reduction, shape, device) for _ in range(count)]
     counts = np.tile(np.minimum(TILE, chains - TILE * np.arange(each)), count)
     made = tiles_of(

@@ -39,9 +39,9 @@ class Moments(NamedTuple):
         numbers, sums of products of two deviations, with one more axis K.
     """
 
-    chains: Int[np.ndarray, " ..."]
-    mean: Float[np.ndarray, " ..."]
-    square: Float[np.ndarray, " ..."]
+    chains: Int[Any, " ..."]
+    mean: Float[Any, " ..."]
+    square: Float[Any, " ..."]
 
     def standard_error(self) -> Float[np.ndarray, " ..."]:
         """Return the standard error of the mean; infinite for fewer than two chains."""
@@ -73,10 +73,10 @@ class EndMoments(NamedTuple):
         Sums of products of powers, with the exponents ``PAIRS``, shape (M, F, 9).
     """
 
-    chains: Int[np.ndarray, "M F"]
-    mean: Float[np.ndarray, "M F 2"]
-    square: Float[np.ndarray, "M F 2 2"]
-    powers: Float[np.ndarray, "M F 9"]
+    chains: Int[Any, "M F"]
+    mean: Float[Any, "M F 2"]
+    square: Float[Any, "M F 2 2"]
+    powers: Float[Any, "M F 9"]
 
     @classmethod
     def of(
@@ -191,7 +191,8 @@ class Errors(NamedTuple):
         valid = jnp.isfinite(error).all(2) & tile.counted[None, None]
         error = jnp.where(valid[:, :, None], error, 0.0)
         # behind a barrier, so that it is computed once, and not by all that reads it
-        return lax.optimization_barrier(cls(error, (error * error).sum(2), valid))
+        found: Errors = lax.optimization_barrier(cls(error, (error * error).sum(2), valid))
+        return found
 
 
 def moments_of(
@@ -235,6 +236,14 @@ def moments_of(
         ends=EndMoments.of(functional[first], functional[last], finite[first] & finite[last]),
         powers=sum_powers(squared, always, functional)._replace(pooled=pairs),
     )
+
+
+def size_of_moments(steps: int, models: int, p: int) -> int:
+    """Return about how many numbers the moments of T + 1 = ``steps`` generations are."""
+    blocks, entries = (1, models * p) if models * p <= LARGEST else (models, p)
+    pooled_and_powers = 2 * len(PAIRS)
+    alone = steps * models * (2 * p + pooled_and_powers)
+    return 2 * steps * blocks * entries**2 + models * steps**2 + alone
 
 
 def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
@@ -285,7 +294,8 @@ def as_computed(moments: ErrorMoments) -> ErrorMoments:
         product = product._replace(chains=product.chains[:, :, :1, :1])
     error = moments.error._replace(chains=moments.error.chains[..., :1])
     found = moments._replace(error=error, product=product)
-    return jax.tree.map(lambda leaf: np.asarray(leaf, float), found)
+    numbers: ErrorMoments = jax.tree.map(lambda leaf: np.asarray(leaf, float), found)
+    return numbers
 
 
 def not_pooled(shape: tuple[int, ...]) -> Moments:

@@ -9,7 +9,7 @@ digits are lost; they are then taken to be as symmetric as a normal variable.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -44,10 +44,10 @@ class Powers(NamedTuple):
         (T + 1, M, 9); zeros where the pooled estimator was not simulated.
     """
 
-    squared: Float[np.ndarray, "*tiles T+1 M"]
-    ends: Float[np.ndarray, "*tiles M 9"]
-    functional: Float[np.ndarray, "*tiles T+1 M F 2"]
-    pooled: Float[np.ndarray, "*tiles T+1 M 9"]
+    squared: Float[Any, "*tiles T+1 M"]
+    ends: Float[Any, "*tiles M 9"]
+    functional: Float[Any, "*tiles T+1 M F 2"]
+    pooled: Float[Any, "*tiles T+1 M 9"]
 
     def merged(self, other: Powers) -> Powers:
         """Return the sums over two sets of chains together."""

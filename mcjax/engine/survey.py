@@ -53,8 +53,8 @@ class LateErrors(NamedTuple):
     """
 
     moments: Moments
-    pairs: Float[np.ndarray, "*K V 9"]
-    fits: Int[np.ndarray, "*K M codes"]
+    pairs: Float[Any, "*K V 9"]
+    fits: Int[Any, "*K M codes"]
     chains: Int[Any, "*K"]
 
     def merged(self, other: LateErrors) -> LateErrors:

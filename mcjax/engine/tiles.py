@@ -39,6 +39,9 @@ LARGE = 4096
 class Reduction(Protocol[Summary]):
     """What sets of chains are reduced to; equal ones have equal hashes."""
 
+    def __hash__(self) -> int:
+        """Return the same for equal ones."""
+
     def of(self, tile: Tile) -> Numbers:
         """Reduce the chains of a tile that count, in a program."""
 
@@ -123,7 +126,7 @@ def unpacked(row: Row, like: Numbers) -> Numbers:
         end = begin + prod(leaf.shape)
         parts.append(small[begin:end].reshape(leaf.shape))
         begin = end
-    return structure.unflatten(parts)
+    return jax.tree.unflatten(structure, parts)
 
 
 def _alone(leaf: Any) -> bool:
@@ -231,9 +234,10 @@ def _share(
         *fits, counted, truth = parts
         # chains last, in one transposition each: as long rows, which all that follows reads
         turned = (a.reshape(TILE, prod(a.shape[1:])).T.reshape(*a.shape[1:], TILE) for a in fits)
-        tile = Tile(*turned, counted, truth)
-        values = jnp.where(counted[None, None, None], tile.values, jnp.nan)
-        return packed(reduction.of(tile._replace(values=values))), reduction.sample(tile)
+        theta, status, steps, values = turned
+        values = jnp.where(counted[None, None, None], values, jnp.nan)
+        tile = Tile(theta, status, steps, values, counted, truth)
+        return packed(reduction.of(tile)), reduction.sample(tile)
 
     def group(k: Array, found: tuple[Row, Array]) -> tuple[Row, Array]:
         first, *rest = (

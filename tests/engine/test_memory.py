@@ -9,6 +9,9 @@ import pytest
 from mcjax import api
 from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
+from mcjax.engine.moments import TILE
+from mcjax.engine.outcome import ErrorTotals
+from mcjax.engine.tiles import Shape, layout
 from mcjax.errors import InputError
 from mcjax.models.location import linear
 from mcjax.network import topologies
@@ -98,12 +101,15 @@ def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     for one, other in zip(api.simulate(capped), expected, strict=True):
         jax.tree.map(np.testing.assert_array_equal, one, other)
     assert max(asked) <= chunk
-    # what a chunk holds is what was counted: two chunks of results and inputs
+    # what a chunk holds is what was counted: two chunks of results, inputs and rows of summaries
     compiled = compile_study(replace(study, conditions=study.conditions[:1]))
     task, program = compiled.task(0, [0]), compiled.programs[0].program
     [[(_, trajectory)]] = engine.trajectories([task], program)
     results = sum(leaf.nbytes for leaf in trajectory)
     inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
-    assert engine.chunk_within(1e6, task, program) == int(1e6 / 2 / (results + inputs))
+    shape = Shape(study.generations + 1, 2, 2, 0)
+    row = sum(leaf.size for leaf in jax.tree.leaves(layout(ErrorTotals(), shape)))
+    most, least = (1e6 / 2 / (results + inputs + f * 8 * row / TILE) for f in (0.6, 1.2))
+    assert least < engine.chunk_within(1e6, task, program) < most
     with pytest.raises(InputError, match=r"run\.memory: is 0; give a positive number of GiB"):
         replace(study, memory=0)

@@ -10,8 +10,8 @@ from scipy.stats import beta
 import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.moments import tile_moments
 from mcjax.engine.gather import summarise
+from mcjax.engine.moments import tile_moments
 from mcjax.engine.outcome import functional_values
 from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
