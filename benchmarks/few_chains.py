@@ -30,7 +30,8 @@ from scipy import stats
 import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.moments import Moments, tile_moments
+from mcjax.engine.gather import summarise
+from mcjax.engine.moments import Moments
 from mcjax.engine.powers import NonNormality, shape_of_sums
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.equivalence import holm
@@ -67,7 +68,9 @@ def estimates(one: mcjax.Condition, chains: int, studies: int, seed: int) -> Ite
 
 def numbers(theta: np.ndarray, truth: np.ndarray) -> tuple[Moments, NonNormality]:
     """Return the moments of squared errors, and their shape, as mcjax streams them."""
-    found = tile_moments(theta, truth)
+    ended = np.zeros((1, *theta.shape[:-1]), np.int32)
+    [outcome] = summarise(Trajectory(theta[None], ended, ended), truth)
+    found = outcome.moments
     return found.squared, shape_of_sums(found.squared, found.powers.squared)
 
 

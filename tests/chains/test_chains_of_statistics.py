@@ -108,10 +108,8 @@ def two_sample(first, second):
     (one, truth), (two, _) = first, second
     outcomes = []
     for part in (one, two):
-        gather = Gather(Tally())
-        for tile in Tiles(truth, np.arange(len(part.theta)), (), summarise).add(part):
-            gather.add(*tile)
-        outcomes.append(gather.tally().outcome.moments)
+        [outcome] = summarise(Trajectory(*(leaf[None] for leaf in part)), truth)
+        outcomes.append(outcome.moments)
     z = {}
     for t in (0, 1, GENERATIONS):
         means = differences(*(moments.error for moments in outcomes))[t]

@@ -28,7 +28,7 @@ def judged(survey, slopes=1.0):
     centred = both - both.mean(1, keepdims=True)
     square = np.einsum("anv,bnv->vab", centred, centred)
     found = Moments(np.full(2 * size, chains), both.mean(1).T, square)
-    pairs = sum_pairs(*both, np.ones(both[0].shape, bool))
+    pairs = np.asarray(sum_pairs(*both.swapaxes(1, 2), np.ones(both[0].T.shape, bool)))
     fits = np.zeros((1, size, len(Status)), int)
     moments = Moments(*(part[None] for part in found))
     late = LateErrors(moments, pairs[None], fits, np.array([chains]))

@@ -42,8 +42,8 @@ def moments(both):
     square = np.einsum("kna,knb->kab", centred, centred)
     count = np.full((4, 1), both.shape[1])
     fits = np.zeros((4, 1, len(Status)), int)
-    slope, level = np.moveaxis(both, -1, 0)[..., None]
-    pairs = sum_pairs(slope, level, np.ones_like(slope, bool))
+    slope, level = np.moveaxis(both, -1, 0)[:, :, None]  # (4, 1, chains)
+    pairs = np.asarray(sum_pairs(slope, level, np.ones_like(slope, bool)))
     found = Moments(count, mean[:, None], square[:, None])
     return LateErrors(found, pairs, fits, count[:, 0].copy())
 
