@@ -1,6 +1,7 @@
 """Claims about functionals: what an interval of rare or equal values is worth."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
