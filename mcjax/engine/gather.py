@@ -72,7 +72,8 @@ class Piece(NamedTuple):
         """Return tiles with their samples, of which those of the first chains are fetched."""
         rows, sample = made
         size = int(np.prod(sample.shape[2:]))
-        asked = ((tiles * TILE < kept(size)) | (chains < TILE)) & bool(size)
+        first = TILE * tiles < kept(max(size, 1))
+        asked = (first | (chains < TILE)) & bool(size)
         fetched = np.asarray(sample) if asked.any() else None
         samples = {}
         if fetched is not None:
