@@ -199,7 +199,9 @@ def trajectories(
     list of (int, Trajectory)
         For each chunk, positions of tasks and the next chains of each in order, in NumPy arrays.
     """
-    return chunks(tasks, program, chunk, lambda chunk: partial(_split, chunk, tasks), devices)
+    return chunks(
+        tasks, program, chunk, lambda chunk: partial(_split, chunk, tasks), devices=devices
+    )
 
 
 def chunks(

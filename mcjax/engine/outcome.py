@@ -222,7 +222,7 @@ class ErrorTotals(NamedTuple):
         if not self.beside_pooled:
             return tile, None
         theta, status, steps, values = (leaf[:, :-1] for leaf in tile[:4])
-        models = Tile(theta, status, steps, values, tile.counted, tile.truth)
+        models = Tile(theta, status, steps, values, counted=tile.counted, truth=tile.truth)
         return models, tile.theta[0, -1].astype(float) - tile.truth[:, None]
 
 

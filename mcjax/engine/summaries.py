@@ -172,7 +172,7 @@ class Reducer:
             end = np.minimum(begin + TILE, chains)
             lane = first + begin
             whole = (begin >= low) & (end <= high) & (lane % lanes + TILE <= lanes)
-            found.append(Lying(task, begin, end, lane, whole))
+            found.append(Lying(task, begin, end, lane, whole=whole))
         return found
 
     def _reduced(

@@ -236,7 +236,7 @@ def _share(
         turned = (a.reshape(TILE, prod(a.shape[1:])).T.reshape(*a.shape[1:], TILE) for a in fits)
         theta, status, steps, values = turned
         values = jnp.where(counted[None, None, None], values, jnp.nan)
-        tile = Tile(theta, status, steps, values, counted, truth)
+        tile = Tile(theta, status, steps, values, counted=counted, truth=truth)
         return packed(reduction.of(tile)), reduction.sample(tile)
 
     def group(k: Array, found: tuple[Row, Array]) -> tuple[Row, Array]:
@@ -280,7 +280,8 @@ def fold(
             total = tuple(np.zeros(leaf.shape[1:]) for leaf in rows)
         total, rows = jax.device_put((total, rows), device)
         like = layout(reduction, shape)
-        return _fold(total, rows, order, count, started, reduction=reduction, like=like)
+        about = {"started": started, "reduction": reduction, "like": like}
+        return _fold(total, rows, order, count, **about)
 
 
 @partial(jax.jit, static_argnames=("reduction", "like"))
