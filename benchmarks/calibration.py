@@ -25,7 +25,7 @@ from machine import keep
 import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.verdicts.cells import settle
 from mcjax.verdicts.comparison import Comparison
 from mcjax.verdicts.quantities.registry import QUANTITIES

@@ -30,9 +30,9 @@ from scipy import stats
 import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
 from mcjax.engine.moments import Moments
 from mcjax.engine.powers import NonNormality, shape_of_sums
+from mcjax.engine.tiles import summarise
 from mcjax.laws.prediction import Prediction
 from mcjax.verdicts.equivalence import holm
 from mcjax.verdicts.skewed_means import Tails, p_above, p_below

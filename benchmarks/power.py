@@ -27,8 +27,8 @@ from machine import keep
 import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.tiles import summarise
 from mcjax.laws.prediction import Predictions
 from mcjax.study.theory import theory_for
 from mcjax.verdicts.cells import settle

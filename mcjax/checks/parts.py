@@ -13,8 +13,8 @@ from jaxtyping import Float
 from mcjax.chains.program import Trajectory
 from mcjax.checks.case import Case
 from mcjax.checks.functions import arrangement
-from mcjax.engine.gather import summarise
 from mcjax.engine.outcome import Outcome
+from mcjax.engine.tiles import summarise
 from mcjax.errors import InputError
 from mcjax.estimators.estimator import Dataset, Fit
 from mcjax.faults import is_users, users_code, where

@@ -200,7 +200,7 @@ def trajectories(
         For each chunk, positions of tasks and the next chains of each in order, in NumPy arrays.
     """
     return chunks(
-        tasks, program, chunk, lambda chunk: partial(_split, chunk, tasks), devices=devices
+        tasks, program, chunk, lambda chunk: partial(by_task, chunk, tasks), devices=devices
     )
 
 
@@ -369,7 +369,7 @@ def _round_up(count: int, step: int) -> int:
     return -(-count // step) * step
 
 
-def _split(chunk: Chunk, tasks: Sequence[Task]) -> list[tuple[int, Trajectory]]:
+def by_task(chunk: Chunk, tasks: Sequence[Task]) -> list[tuple[int, Trajectory]]:
     """Split the lanes of a chunk by task and remove the padding."""
     flat, owner = chunk.on_host(*Trajectory._fields), chunk.owner
     parts = []

@@ -13,11 +13,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
+from mcjax.engine.arrays import (
+    apart,
+    at_least_one,
+    at_least_zero,
+    chains_in,
+    chains_in_both,
+    library,
+    masked,
+    sums_of_products,
+    sums_of_squares,
+)
 from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_powers
 
 TILE = 64
@@ -81,11 +90,11 @@ class EndMoments(NamedTuple):
     @classmethod
     def of(
         cls,
-        first: Float[Array, "M F C"],
-        last: Float[Array, "M F C"],
-        valid: Bool[Array, "M F C"],
+        first: Float[Any, "... M F C"],
+        last: Float[Any, "... M F C"],
+        valid: Bool[Any, "... M F C"],
     ) -> EndMoments:
-        """Return those of a tile, from values at both generations and where both are finite."""
+        """Return those of tiles, from values at both generations and where both are finite."""
         joint = joint_moments((first, last), valid)
         return cls(*joint, sum_pairs(first, last, valid))
 
@@ -142,32 +151,33 @@ class ErrorMoments(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """The chains of one tile, as arrays of a program: C = 64 chains on the last axis.
+    """The chains of one tile or, with leading axes, of several; C <= 64 of them on the last axis.
 
     Attributes
     ----------
     theta : array
-        Estimates, shape (T + 1, M, p, C), not finite where there is none.
+        Estimates, shape (..., T + 1, M, p, C), not finite where there is none.
     status, steps : array
-        Outcomes of the fits and numbers of gradients, shape (T + 1, M, C).
+        Outcomes of the fits and numbers of gradients, shape (..., T + 1, M, C).
     values : array
-        Values of the functionals, shape (T + 1, M, F, C), not finite where there is none.
+        Values of the functionals, shape (..., T + 1, M, F, C), not finite where there is none or a
+        chain does not count.
     counted : array of bool
-        Which chains count, shape (C,). The others may hold any numbers.
+        Which chains count, shape (..., C). The others may hold any numbers.
     truth : array
-        Parameters of the first real source, shape (p,).
+        Parameters of the first real source, shape (..., p).
     """
 
-    theta: Float[Array, "T+1 M p C"]
-    status: Int[Array, "T+1 M C"]
-    steps: Int[Array, "T+1 M C"]
-    values: Float[Array, "T+1 M F C"]
-    counted: Bool[Array, " C"]
-    truth: Float[Array, " p"]
+    theta: Float[Any, "... T+1 M p C"]
+    status: Int[Any, "... T+1 M C"]
+    steps: Int[Any, "... T+1 M C"]
+    values: Float[Any, "... T+1 M F C"]
+    counted: Bool[Any, "... C"]
+    truth: Float[Any, "... p"]
 
 
 class Errors(NamedTuple):
-    """Errors of the chains of a tile, and which of them exist.
+    """Errors of the chains of tiles, and which of them exist.
 
     Attributes
     ----------
@@ -179,31 +189,29 @@ class Errors(NamedTuple):
         Whether the chain counts and there is an estimate.
     """
 
-    error: Float[Array, "T+1 M p C"]
-    squared: Float[Array, "T+1 M C"]
-    valid: Bool[Array, "T+1 M C"]
+    error: Float[Any, "... T+1 M p C"]
+    squared: Float[Any, "... T+1 M C"]
+    valid: Bool[Any, "... T+1 M C"]
 
     @classmethod
     def of(cls, tile: Tile) -> Errors:
-        """Return the errors of a tile."""
-        error = tile.theta.astype(float) - tile.truth[None, None, :, None]
-        error = lax.optimization_barrier(error)
-        valid = jnp.isfinite(error).all(2) & tile.counted[None, None]
-        error = jnp.where(valid[:, :, None], error, 0.0)
-        # behind a barrier, so that it is computed once, and not by all that reads it
-        found: Errors = lax.optimization_barrier(cls(error, (error * error).sum(2), valid))
-        return found
+        """Return the errors of tiles."""
+        of = library(tile.theta)
+        error = apart(of.asarray(tile.theta, float) - tile.truth[..., None, None, :, None])
+        valid = of.isfinite(error).all(-2) & tile.counted[..., None, None, :]
+        error = masked(error, valid[..., None, :])
+        return apart(cls(error, sums_of_squares(error, -2), valid))
 
 
 def moments_of(
     errors: Errors,
-    values: Float[Array, "T+1 M F C"],
-    pooled: tuple[Float[Array, " C"], Bool[Array, " C"]] | None = None,
+    values: Float[Any, "... T+1 M F C"],
+    pooled: tuple[Float[Any, "... C"], Bool[Any, "... C"]] | None = None,
 ) -> ErrorMoments:
-    """Return the moments of the chains of a tile.
+    """Return the moments of the chains of tiles.
 
     Counts are numbers in double precision, and have axes of length 1 where all entries share them;
-    products of all pairs have shape (T + 1, M, p, M, p). :func:`as_kept` undoes both.
+    products of all pairs have shape (..., T + 1, M, p, M, p). :func:`as_kept` undoes both.
 
     Parameters
     ----------
@@ -215,25 +223,27 @@ def moments_of(
         ||e||^2 of the pooled estimator, and which chains have it.
     """
     error, squared, valid = errors
-    finite = jnp.isfinite(values)
-    functional = jnp.where(finite, values, 0.0)
-    always = valid.all(0)  # (M, C)
-    none = squared.shape[:2]
-    beside = Moments(jnp.zeros(none), jnp.zeros((*none, 2)), jnp.zeros((*none, 2, 2)))
-    pairs = jnp.zeros((*none, len(PAIRS)))
+    of = library(error)
+    finite = of.isfinite(values)
+    functional = masked(values, finite)
+    always = valid.all(-3)  # (..., M, C)
+    none = squared.shape[:-1]
+    beside = Moments(of.zeros(none), of.zeros((*none, 2)), of.zeros((*none, 2, 2)))
+    pairs = of.zeros((*none, len(PAIRS)))
     if pooled is not None:
-        own, exists = (jnp.broadcast_to(a[None, None], squared.shape) for a in pooled)
+        own, exists = (of.broadcast_to(a[..., None, None, :], squared.shape) for a in pooled)
         both = valid & exists
         beside, pairs = joint_moments((own, squared), both), sum_pairs(own, squared, both)
-    first, last = growth_ends(len(squared) - 1)
+    first, last = growth_ends(squared.shape[-3] - 1)
+    ends = (functional[..., t, :, :, :] for t in (first, last))
     return ErrorMoments(
-        error=_moments(error, valid[:, :, None]),
+        error=_moments(error, valid[..., None, :]),
         product=_products(error, valid),
         squared=_moments(squared, valid),
-        across=_joint(squared.swapaxes(0, 1), always),
+        across=_joint(squared.swapaxes(-3, -2), always),
         functional=_moments(functional, finite),
         pooled=beside,
-        ends=EndMoments.of(functional[first], functional[last], finite[first] & finite[last]),
+        ends=EndMoments.of(*ends, finite[..., first, :, :, :] & finite[..., last, :, :, :]),
         powers=sum_powers(squared, always, functional)._replace(pooled=pairs),
     )
 
@@ -279,7 +289,7 @@ def as_kept(moments: ErrorMoments) -> ErrorMoments:
         across=counted(moments.across, 1),
         functional=counted(moments.functional),
         pooled=counted(moments.pooled, 1),
-        ends=moments.ends._replace(chains=moments.ends.chains.astype(int)),
+        ends=EndMoments(*counted(Moments(*moments.ends[:3]), 1), moments.ends.powers),
     )
 
 
@@ -303,55 +313,52 @@ def not_pooled(shape: tuple[int, ...]) -> Moments:
     return Moments(np.zeros(shape, int), np.zeros((*shape, 2)), np.zeros((*shape, 2, 2)))
 
 
-def _moments(values: Array, valid: Array) -> Moments:
+def _moments(values: Any, valid: Any) -> Moments:
     """Return the moments over the last axis, of the chains that are valid.
 
     ``values`` are 0 where not valid.
     """
-    count = valid.sum(-1, dtype=float)
+    count = chains_in(valid)
     mean = values.sum(-1) / at_least_one(count)
-    centred = jnp.where(valid, values - mean[..., None], 0.0)
-    return Moments(count, mean, (centred * centred).sum(-1))
+    centred = masked(values - mean[..., None], valid)
+    return Moments(count, mean, sums_of_squares(centred))
 
 
-def _products(error: Float[Array, "T+1 M p C"], valid: Bool[Array, "T+1 M C"]) -> Moments:
+def _products(error: Float[Any, "... T+1 M p C"], valid: Bool[Any, "... T+1 M C"]) -> Moments:
     """Return the moments of products of all pairs of entries, or of those within each model.
 
     Errors are 0 where not valid. The centred sum of squares is computed from matrix products of e
     and of e^2, as the sum of squares minus the squared mean. Errors are spread about as widely as
     they are far from 0, so the difference loses few digits.
     """
-    steps, models, p, chains = error.shape
+    *lead, models, p, chains = error.shape
     if models * p <= LARGEST:
-        entries = error.reshape(steps, models * p, chains)
+        entries = error.reshape(*lead, models * p, chains)
         total, spread = (
-            _sums_of_products(a).reshape(steps, models, p, models, p)
+            sums_of_products(a).reshape(*lead, models, p, models, p)
             for a in (entries, entries * entries)
         )
-        count = _sums_of_products(valid.astype(float))[:, :, None, :, None]
+        count = chains_in_both(valid)[..., :, None, :, None]
     else:
-        total, spread = _sums_of_products(error), _sums_of_products(error * error)
-        count = valid.sum(-1, dtype=float)[:, :, None, None]
+        total, spread = sums_of_products(error), sums_of_products(error * error)
+        count = chains_in(valid)[..., None, None]
     mean = total / at_least_one(count)
-    return Moments(count, mean, jnp.maximum(spread - total * mean, 0.0))
+    total *= mean  # in place, of NumPy's arrays, which may be large
+    spread -= total
+    return Moments(count, mean, at_least_zero(spread))
 
 
-def _sums_of_products(numbers: Float[Array, "... K C"]) -> Float[Array, "... K K"]:
-    """Return the sums over C chains of the products of all pairs of K numbers."""
-    return jnp.einsum("...ac,...bc->...ab", numbers, numbers, precision="highest")
-
-
-def _joint(values: Float[Array, "... K C"], valid: Bool[Array, "... C"]) -> Moments:
+def _joint(values: Float[Any, "... K C"], valid: Bool[Any, "... C"]) -> Moments:
     """Return the joint moments of K numbers over chains, see :func:`joint_moments`."""
-    count = valid.sum(-1, dtype=float)
-    kept = jnp.where(valid[..., None, :], values, 0.0)
+    count = chains_in(valid)
+    kept = masked(values, valid[..., None, :])
     mean = kept.sum(-1) / at_least_one(count)[..., None]
-    centred = jnp.where(valid[..., None, :], kept - mean[..., None], 0.0)
-    return Moments(count, mean, _sums_of_products(centred))
+    centred = masked(kept - mean[..., None], valid[..., None, :])
+    return Moments(count, mean, sums_of_products(centred))
 
 
 def joint_moments(
-    pair: tuple[Float[Array, "... C"], Float[Array, "... C"]], valid: Bool[Array, "... C"]
+    pair: tuple[Float[Any, "... C"], Float[Any, "... C"]], valid: Bool[Any, "... C"]
 ) -> Moments:
     """Return the joint moments of two numbers over chains.
 
@@ -367,20 +374,20 @@ def joint_moments(
     Moments
         Number (...), mean (..., 2), centred sums of products (..., 2, 2).
     """
-    return _joint(jnp.stack(pair, -2), valid)
-
-
-def at_least_one(count: Any) -> Any:
-    """Return numbers of chains to divide by, of NumPy's or of a program's arrays."""
-    return count + (count == 0).astype(count.dtype)
+    return _joint(library(valid).stack(pair, -2), valid)
 
 
 def _merge(a: Moments, b: Moments) -> Moments:
     count = a.chains + b.chains
     share = b.chains / at_least_one(count)
     shift = b.mean - a.mean
-    square = a.square + b.square + shift * shift * (a.chains * share)
-    return Moments(count, a.mean + shift * share, square)
+    mean = shift * share
+    mean += a.mean
+    shift *= shift  # in place, of NumPy's arrays, which may be large
+    shift *= a.chains * share
+    square = a.square + b.square
+    square += shift
+    return Moments(count, mean, square)
 
 
 def merge_joint(a: Moments, b: Moments) -> Moments:

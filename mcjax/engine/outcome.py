@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float, Float32, Int
 
+from mcjax.engine.arrays import library, masked, sums_of_squares
 from mcjax.engine.moments import (
     ErrorMoments,
     Errors,
@@ -29,8 +28,8 @@ from mcjax.solvers.status import Status
 KEPT = 1 << 18
 """Largest number of errors of a condition kept individually, not as moments: one megabyte."""
 
-DIGIT, DIGITS = 7, 9
-"""Bits that hold a count up to 64, and how many such counts a 64-bit number holds."""
+BITS = 63
+"""Bits of a number that hold counts."""
 
 
 class Summary(Protocol):
@@ -164,40 +163,42 @@ class ErrorTotals(NamedTuple):
     beside_pooled: bool = False
 
     def of(self, tile: Tile) -> Totals:
-        """Reduce the chains of a tile that count."""
+        """Reduce the chains of tiles that count."""
         tile, pooled = self._parts(tile)
-        errors, squares = Errors.of(tile), None
+        errors, squares, of = Errors.of(tile), None, library(tile.theta)
         if pooled is not None:
-            own = (pooled * pooled).sum(0)
-            exists = jnp.isfinite(own)
-            squares = jnp.where(exists, own, 0.0), exists
-        counted = tile.counted[None, None]
-        finite, squared = jnp.isfinite(tile.values), errors.squared
+            own = sums_of_squares(pooled, -2)
+            exists = of.isfinite(own)
+            squares = masked(own, exists), exists
+        counted, squared = tile.counted[..., None, None, :], errors.squared
         return Totals(
             moments=moments_of(errors, tile.values, squares),
-            largest=jnp.where(jnp.isfinite(squared), squared, 0.0).max(-1),
-            highest=jnp.where(finite, tile.values, -jnp.inf).max(-1),
+            largest=masked(squared, of.isfinite(squared)).max(-1),
+            highest=masked(tile.values, of.isfinite(tile.values), -np.inf).max(-1),
             fits=counts_by_status(tile),
-            steps=jnp.where(counted, tile.steps, 0).sum(dtype=int).astype(float),
-            chains=tile.counted.sum(dtype=float),
+            steps=masked(tile.steps, counted, 0).sum((-3, -2, -1), dtype=int).astype(float),
+            chains=tile.counted.sum(-1, dtype=float),
         )
 
     def merged(self, first: Totals, second: Totals) -> Totals:
         """Return the numbers of two sets of chains together."""
+        of = library(first.largest)
         return Totals(
             moments=merge(first.moments, second.moments),
-            largest=jnp.maximum(first.largest, second.largest),
-            highest=jnp.maximum(first.highest, second.highest),
+            largest=of.maximum(first.largest, second.largest),
+            highest=of.maximum(first.highest, second.highest),
             fits=first.fits + second.fits,
             steps=first.steps + second.steps,
             chains=first.chains + second.chains,
         )
 
-    def sample(self, tile: Tile) -> Float32[Array, "C M p"]:
+    def sample(self, tile: Tile) -> Float32[Any, "... C M p"]:
         """Return the errors at generation T; those beyond single precision are infinite."""
         tile, _ = self._parts(tile)
-        error = tile.theta[-1].astype(float) - tile.truth[None, :, None]
-        return jnp.moveaxis(error, -1, 0).astype(jnp.float32)
+        of = library(tile.theta)
+        last = of.asarray(tile.theta[..., -1, :, :, :], float)
+        error = last - tile.truth[..., None, :, None]
+        return of.moveaxis(error, -1, -3).astype(np.float32)
 
     def kept(self, numbers: Totals, sample: Float32[np.ndarray, "K M p"]) -> Outcome:
         """Return the outcome of such numbers."""
@@ -217,26 +218,37 @@ class ErrorTotals(NamedTuple):
         numbers = Totals(as_computed(outcome.moments), *(np.asarray(a, float) for a in plain))
         return numbers, outcome.sample
 
-    def _parts(self, tile: Tile) -> tuple[Tile, Float[Array, "p C"] | None]:
-        """Return a tile without the pooled estimator, and the errors of the latter."""
+    def _parts(self, tile: Tile) -> tuple[Tile, Float[Any, "... p C"] | None]:
+        """Return tiles without the pooled estimator, and the errors of the latter."""
         if not self.beside_pooled:
             return tile, None
-        theta, status, steps, values = (leaf[:, :-1] for leaf in tile[:4])
-        models = Tile(theta, status, steps, values, counted=tile.counted, truth=tile.truth)
-        return models, tile.theta[0, -1].astype(float) - tile.truth[:, None]
+        theta, status, steps, values = tile[:4]
+        models = Tile(
+            theta[..., :-1, :, :],
+            status[..., :-1, :],
+            steps[..., :-1, :],
+            values[..., :-1, :, :],
+            counted=tile.counted,
+            truth=tile.truth,
+        )
+        own = library(theta).asarray(theta[..., 0, -1, :, :], float)
+        return models, own - tile.truth[..., :, None]
 
 
-def counts_by_status(tile: Tile) -> Float[Array, "T+1 M codes"]:
+def counts_by_status(tile: Tile) -> Float[Any, "... T+1 M codes"]:
     """Return how many fits of the chains that count ended in which way."""
-    counted, counts = tile.counted[None, None], []
-    for first in range(0, len(Status), DIGITS):
+    of, counted = library(tile.status), tile.counted[..., None, None, :]
+    digit = tile.status.shape[-1].bit_length()
+    several, groups = BITS // digit, []
+    for first in range(0, len(Status), several):
         # each count is a digit of one sum, as many sums take longer
-        place = tile.status.astype(int) - first
-        here = counted & (place >= 0) & (place < DIGITS)
-        total = jnp.where(here, 1 << (DIGIT * jnp.where(here, place, 0)), 0).sum(-1)
-        several = range(min(DIGITS, len(Status) - first))
-        counts += [(total >> (DIGIT * k)) & (2**DIGIT - 1) for k in several]
-    return jnp.stack(counts, -1).astype(float)
+        place = of.asarray(tile.status, int) - first
+        here = counted & (place >= 0) & (place < several)
+        unit = of.left_shift(1, digit * masked(place, here, 0))
+        total = masked(unit, here, 0).sum(-1)
+        digits = of.arange(min(several, len(Status) - first))
+        groups.append((total[..., None] >> (digit * digits)) & (2**digit - 1))
+    return of.concatenate(groups, -1).astype(float)
 
 
 def all_statuses(counts: Int[np.ndarray, "*shape some"]) -> Int[np.ndarray, "*shape codes"]:

@@ -58,19 +58,21 @@ class Tiling(NamedTuple):
     tiles: int
 
 
-def tiling_on(platform: str) -> Tiling:
-    """Return how many tiles are reduced at a time: what fits a core's cache, or fills a device."""
-    return Tiling(2**17, 4) if platform == "cpu" else Tiling(2**24, 1024)
+TILING = Tiling(2**24, 1024)
+"""They must fill a device."""
+
+
+def reduced_on_host(platform: str) -> bool:
+    """Return whether the host reduces tiles of chains and merges them, or the devices do.
+
+    On a CPU NumPy does it as quickly as a program, which would have to be compiled first.
+    """
+    return platform == "cpu"
 
 
 def reduction_options(platform: str) -> dict[str, bool | int | str]:
-    """Return the options of the program that reduces tiles; sums keep their order."""
-    if platform != "cpu":
-        return {}
-    return {
-        "xla_cpu_prefer_vector_width": 512,
-        "xla_disable_hlo_passes": "cpu-parallel-task-assigner,cse_barrier_expander",
-    }
+    """Return the options of the program that reduces tiles."""
+    return {}
 
 
 def stage_boundary(path: Path, platform: str) -> Boundary:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float
+
+from mcjax.engine.arrays import library, masked
 
 if TYPE_CHECKING:
     from mcjax.engine.moments import Moments
@@ -76,11 +76,11 @@ def growth_ends(last: int) -> list[int]:
 
 
 def sum_powers(
-    squared: Float[Array, "T+1 M C"],
-    always: Bool[Array, "M C"],
-    functional: Float[Array, "T+1 M F C"],
+    squared: Float[Any, "... T+1 M C"],
+    always: Bool[Any, "... M C"],
+    functional: Float[Any, "... T+1 M F C"],
 ) -> Powers:
-    """Sum powers over the chains of a tile, but for those of the pooled estimator.
+    """Sum powers over the chains of tiles, but for those of the pooled estimator.
 
     Parameters
     ----------
@@ -91,26 +91,27 @@ def sum_powers(
     functional : array
         Values of functionals, 0 where they are not finite.
     """
-    first, last = (squared[t] for t in growth_ends(len(squared) - 1))
+    of = library(squared)
+    first, last = (squared[..., t, :, :] for t in growth_ends(squared.shape[-3] - 1))
     cubes = functional * functional * functional
     return Powers(
         (squared * squared * squared).sum(-1),
         sum_pairs(first, last, always),
-        jnp.stack([cubes.sum(-1), (cubes * functional).sum(-1)], -1),
-        jnp.zeros((*squared.shape[:-1], len(PAIRS))),
+        of.stack([cubes.sum(-1), (cubes * functional).sum(-1)], -1),
+        of.zeros((*squared.shape[:-1], len(PAIRS))),
     )
 
 
 def sum_pairs(
-    first: Float[Array, "... C"], second: Float[Array, "... C"], valid: Bool[Array, "... C"]
-) -> Float[Array, "... 9"]:
+    first: Float[Any, "... C"], second: Float[Any, "... C"], valid: Bool[Any, "... C"]
+) -> Float[Any, "... 9"]:
     """Sum products of powers of two numbers over the chains that count, see ``PAIRS``."""
-    powers = []
-    for values in (first, second):
-        x = jnp.where(valid, values, 0.0)
-        powers.append(jnp.stack([jnp.ones_like(x), x, x * x, x * x * x, (x * x) * (x * x)], -2))
-    sums = jnp.einsum("...ic,...jc->...ij", *powers, precision="highest")
-    return jnp.stack([sums[..., i, j] for i, j in PAIRS], -1)
+    of = library(valid)
+    a, b = (
+        [1.0, x, x * x, x * x * x, (x * x) * (x * x)]
+        for x in (masked(values, valid) for values in (first, second))
+    )
+    return of.stack([a[i] * b[j] for i, j in PAIRS], -2).sum(-1)
 
 
 @np.errstate(all="ignore")  # without chains or spread, shapes are not needed

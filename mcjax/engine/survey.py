@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float, Float32, Int
 
+from mcjax.engine.arrays import library, product, sums_of_squares
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.moments import Moments, Tile, joint_moments, merge_joint
 from mcjax.engine.outcome import counts_by_status
@@ -93,32 +92,35 @@ class LateTotals(NamedTuple):
     phases: int = 1
 
     def of(self, tile: Tile) -> LateErrors:
-        """Reduce the chains of a tile that count."""
-        error = tile.theta.astype(float) - tile.truth[None, None, :, None]
-        squared = (error * error).sum(2)  # (T + 1, M, C)
-        weights = jnp.asarray(late_weights(len(squared) - 1, self.phases))
-        late = jnp.einsum("wt,tmc->wmc", weights, squared, precision="highest")
-        chains = late.shape[-1]
-        slope, level = (half.reshape(-1, chains) for half in jnp.split(late, 2))  # (V, C)
-        valid = jnp.isfinite(slope) & jnp.isfinite(level) & tile.counted[None]
+        """Reduce the chains of tiles that count."""
+        of = library(tile.theta)
+        error = of.asarray(tile.theta, float) - tile.truth[..., None, None, :, None]
+        squared = sums_of_squares(error, -2)  # (..., T + 1, M, C)
+        *lead, steps, models, chains = squared.shape
+        weights = of.asarray(late_weights(steps - 1, self.phases))
+        rows = squared.reshape(*lead, steps, models * chains)
+        late = product(weights, rows).reshape(*lead, 2, -1, chains)
+        slope, level = late[..., 0, :, :], late[..., 1, :, :]  # (..., V, C)
+        valid = of.isfinite(slope) & of.isfinite(level) & tile.counted[..., None, :]
         return LateErrors(
             joint_moments((slope, level), valid),
             sum_pairs(slope, level, valid),
-            counts_by_status(tile).sum(0),
-            tile.counted.sum(dtype=float),
+            counts_by_status(tile).sum(-3),
+            tile.counted.sum(-1, dtype=float),
         )
 
     def merged(self, first: LateErrors, second: LateErrors) -> LateErrors:
         """Return the summary of two sets of chains together."""
         return first.merged(second)
 
-    def sample(self, tile: Tile) -> Float32[Array, "C 0"]:
+    def sample(self, tile: Tile) -> Float32[Any, "... C 0"]:
         """Return nothing, as no chain is kept itself."""
-        return jnp.zeros((len(tile.counted), 0), jnp.float32)
+        return library(tile.theta).zeros((*tile.counted.shape, 0), np.float32)
 
     def kept(self, numbers: LateErrors, sample: Float32[np.ndarray, "K 0"]) -> LateErrors:
-        """Return the summary with counts in whole numbers."""
-        moments = numbers.moments._replace(chains=numbers.moments.chains.astype(int))
+        """Return the summary with counts in whole numbers, for every vertex."""
+        count, mean, square = numbers.moments
+        moments = Moments(np.broadcast_to(count, len(mean)).astype(int), mean, square)
         return LateErrors(moments, numbers.pairs, numbers.fits.astype(int), int(numbers.chains))
 
     def numbers(self, summary: LateErrors) -> tuple[LateErrors, Float32[np.ndarray, "0 0"]]:

@@ -8,7 +8,7 @@ from scipy import stats
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.compiled import compile_study
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.solvers.status import Status

@@ -11,7 +11,7 @@ from mcjax.engine import engine
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import ErrorTotals
-from mcjax.engine.tiles import Shape, layout
+from mcjax.engine.tile_program import Shape, layout
 from mcjax.errors import InputError
 from mcjax.models.location import linear
 from mcjax.network import topologies

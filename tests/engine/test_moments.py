@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import outcomes, summarise
 from mcjax.engine.moments import LARGEST, Moments, merge
 from mcjax.engine.powers import along, shape_of_sums
+from mcjax.engine.tiles import outcomes, summarise
 
 TRUTH = np.array([1.0, -2.0])
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.laws.prediction import Prediction
 from mcjax.models.location import linear
 from mcjax.network import Source, build_network

@@ -10,7 +10,7 @@ from known_errors import SPREAD, here, law, outcomes, paths, pooled_beside
 
 from mcjax.chains.program import Trajectory
 from mcjax.data.data import Data
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import poisson_mean

@@ -5,7 +5,7 @@ import pytest
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import build_network

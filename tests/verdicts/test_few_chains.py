@@ -10,7 +10,7 @@ from known_errors import SPREAD, law, paths
 from rich.console import Console
 
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.laws.predict import predict_condition
 from mcjax.laws.prediction import Predictions

@@ -11,8 +11,8 @@ from scipy.stats import beta
 import mcjax
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
 from mcjax.engine.outcome import functional_values
+from mcjax.engine.tiles import summarise
 from mcjax.laws.functional_prediction import FunctionalPrediction
 from mcjax.models.gaussian import gaussian
 from mcjax.models.generative import categorical, poisson_mean

@@ -10,8 +10,8 @@ from scipy import stats
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
-from mcjax.engine.gather import summarise
 from mcjax.engine.powers import NonNormality
+from mcjax.engine.tiles import summarise
 from mcjax.models.location import linear
 from mcjax.network import topologies
 from mcjax.study.ladder import ladder

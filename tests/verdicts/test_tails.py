@@ -10,7 +10,7 @@ from scipy.special import chdtrc, chdtri
 from mcjax import api
 from mcjax.chains.program import Trajectory
 from mcjax.engine.compiled import compile_study
-from mcjax.engine.gather import summarise
+from mcjax.engine.tiles import summarise
 from mcjax.laws.least_squares.explosion import spectral_radius
 from mcjax.laws.least_squares.second_moments import second_moment_map
 from mcjax.models.location import linear
