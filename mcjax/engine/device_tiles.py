@@ -120,8 +120,9 @@ class OnDevices:
         device = lane // chunk.share
         many = np.bincount(device, minlength=devices)
         slot = np.arange(len(lane)) - (np.cumsum(many) - many)[device]  # lanes ascend
-        group = at_once(shape)
-        slots = -(-max(chunk.share // TILE, int(many.max())) // group) * group
+        slots = max(1, chunk.share // TILE)
+        group = at_once(shape, slots)
+        slots = -(-slots // group) * group
         plan = Plan(
             np.zeros((devices, slots), np.int32),
             np.zeros((devices, slots), np.int32),

@@ -66,8 +66,13 @@ class Gather(Generic[S]):
     def _merge(self, numbers: Numbers, places: Sequence[int]) -> None:
         self._known = None
         if not _on_host(numbers):
-            about = {"reduction": self._reduction, "shape": self._shape}
-            self._total = fold(self._total, numbers, np.array(places), **about)
+            self._total = fold(
+                self._total,
+                numbers,
+                np.array(places),
+                reduction=self._reduction,
+                shape=self._shape,
+            )
             return
         total = self._numpy(self._total)
         with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -211,7 +210,8 @@ def moments_of(
     """Return the moments of the chains of tiles.
 
     Counts are numbers in double precision, and have axes of length 1 where all entries share them;
-    products of all pairs have shape (..., T + 1, M, p, M, p). :func:`as_kept` undoes both.
+    products of all pairs have shape (..., T + 1, M, p, M, p). They are kept otherwise, see
+    :mod:`mcjax.engine.kept_moments`.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def moments_of(
         both = valid & exists
         beside, pairs = joint_moments((own, squared), both), sum_pairs(own, squared, both)
     first, last = growth_ends(squared.shape[-3] - 1)
-    ends = (functional[..., t, :, :, :] for t in (first, last))
+    begin, end = functional[..., first, :, :, :], functional[..., last, :, :, :]
     return ErrorMoments(
         error=_moments(error, valid[..., None, :]),
         product=_products(error, valid),
@@ -243,7 +243,7 @@ def moments_of(
         across=_joint(squared.swapaxes(-3, -2), always),
         functional=_moments(functional, finite),
         pooled=beside,
-        ends=EndMoments.of(*ends, finite[..., first, :, :, :] & finite[..., last, :, :, :]),
+        ends=EndMoments.of(begin, end, finite[..., first, :, :, :] & finite[..., last, :, :, :]),
         powers=sum_powers(squared, always, functional)._replace(pooled=pairs),
     )
 
@@ -268,44 +268,6 @@ def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
         ends=first.ends.merged(second.ends),
         powers=first.powers.merged(second.powers),
     )
-
-
-def as_kept(moments: ErrorMoments) -> ErrorMoments:
-    """Return moments as they are kept, with counts of every entry, from those of a program."""
-
-    def counted(part: Moments, axes: int = 0) -> Moments:
-        shape = part.mean.shape[: part.mean.ndim - axes]
-        return part._replace(chains=np.broadcast_to(part.chains, shape).astype(int))
-
-    product = counted(moments.product)
-    if product.mean.ndim == 5:  # of all pairs
-        steps, models, p = product.mean.shape[:3]
-        shape = (steps, models * p, models * p)
-        product = Moments(*(part.reshape(shape) for part in product))
-    return moments._replace(
-        error=counted(moments.error),
-        product=product,
-        squared=counted(moments.squared),
-        across=counted(moments.across, 1),
-        functional=counted(moments.functional),
-        pooled=counted(moments.pooled, 1),
-        ends=EndMoments(*counted(Moments(*moments.ends[:3]), 1), moments.ends.powers),
-    )
-
-
-def as_computed(moments: ErrorMoments) -> ErrorMoments:
-    """Return moments as a program has them, from those that are kept."""
-    steps, models, p = moments.error.mean.shape
-    product = moments.product
-    if product.mean.ndim == 3:
-        product = Moments(*(part.reshape(steps, models, p, models, p) for part in product))
-        product = product._replace(chains=product.chains[:, :, :1, :, :1])
-    else:
-        product = product._replace(chains=product.chains[:, :, :1, :1])
-    error = moments.error._replace(chains=moments.error.chains[..., :1])
-    found = moments._replace(error=error, product=product)
-    numbers: ErrorMoments = jax.tree.map(lambda leaf: np.asarray(leaf, float), found)
-    return numbers
 
 
 def not_pooled(shape: tuple[int, ...]) -> Moments:

@@ -13,12 +13,11 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from mcjax.engine.arrays import library, masked, sums_of_squares
+from mcjax.engine.kept_moments import as_computed, as_kept
 from mcjax.engine.moments import (
     ErrorMoments,
     Errors,
     Tile,
-    as_computed,
-    as_kept,
     merge,
     moments_of,
 )
@@ -246,8 +245,9 @@ def counts_by_status(tile: Tile) -> Float[Any, "... T+1 M codes"]:
         here = counted & (place >= 0) & (place < several)
         unit = of.left_shift(1, digit * masked(place, here, 0))
         total = masked(unit, here, 0).sum(-1)
-        digits = of.arange(min(several, len(Status) - first))
-        groups.append((total[..., None] >> (digit * digits)) & (2**digit - 1))
+        count = min(several, len(Status) - first)
+        places = digit * np.arange(count).reshape(*[1] * total.ndim, count)
+        groups.append((total[..., None] >> places) & (2**digit - 1))
     return of.concatenate(groups, -1).astype(float)
 
 

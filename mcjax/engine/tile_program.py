@@ -136,11 +136,11 @@ def numbers_of(rows: Row, reduction: Reduction[Any], shape: Shape) -> Numbers:
     return unpacked(tuple(map(np.asarray, rows)), layout(reduction, shape))
 
 
-def at_once(shape: Shape) -> int:
-    """Return how many tiles are reduced at a time: a power of two."""
+def at_once(shape: Shape, tiles: int) -> int:
+    """Return how many of so many tiles are reduced at a time: a power of two."""
     entries = shape.p + shape.functionals
     fits = TILING.numbers // (TILE * shape.steps * shape.models * entries)
-    return 1 << (min(max(1, fits), TILING.tiles).bit_length() - 1)
+    return 1 << min(max(1, fits).bit_length() - 1, (min(tiles, TILING.tiles) - 1).bit_length())
 
 
 def reduced(
@@ -201,7 +201,8 @@ def _reduced(
 ) -> tuple[Row, Array]:
     """Reduce tiles as :func:`reduced` does."""
     blocks = PartitionSpec("blocks")
-    share = partial(_share, reduction=reduction, shape=shape, count=at_once(shape))
+    count = at_once(shape, plan.starts.shape[1])
+    share = partial(_share, reduction=reduction, shape=shape, count=count)
     return jax.shard_map(
         share,
         mesh=Mesh(np.array(devices), "blocks"),
