@@ -32,6 +32,7 @@ from mcjax.draws.streams import chain_keys
 from mcjax.engine.moments import TILE, size_of_moments
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
 from mcjax.engine.rates import Rates, joined, split
+from mcjax.engine.spread import Spread
 from mcjax.engine.task import Task
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
@@ -254,6 +255,7 @@ def chunks(
         stacked, files = jax.tree.map(single, (stacked, files))
     files = jax.tree.map(jnp.asarray, files)  # on the device once, and not with every chunk
     devices = tuple(jax.local_devices() if devices is None else devices)
+    spread = Spread(stacked, devices)
     block = block_size(tasks[0], program, -(-int(ends[-1]) // len(devices)))
     row = block * len(devices)
     rows = max(1, min(chunk, _round_up(int(ends[-1]), row)) // row)
@@ -268,7 +270,7 @@ def chunks(
             for i, t in enumerate(tasks)
         ]
         blocks = [a.reshape(-1, block, *a.shape[1:]) for a in (owner, np.concatenate(own_keys))]
-        conditions = jax.tree.map(lambda leaf: leaf[blocks[0]], stacked)
+        conditions = spread.over(blocks[0])
         if any(task.drawn is not None for task in tasks):
             pairs = zip(tasks, own_keys, strict=True)
             orders = np.concatenate([task.orders(keys) for task, keys in pairs])

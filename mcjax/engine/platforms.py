@@ -62,10 +62,11 @@ TILING = Tiling(2**24, 1024)
 """They must fill a device."""
 
 
-def reduced_on_host(platform: str) -> bool:
-    """Return whether the host reduces tiles of chains and merges them, or the devices do.
+def works_on_host(platform: str) -> bool:
+    """Return whether the host does the work beside that of chains, or programs on the devices do.
 
-    On a CPU NumPy does it as quickly as a program, which would have to be compiled first.
+    That is to spread conditions over lanes, to reduce tiles of chains and to merge them. On a CPU
+    NumPy does it as quickly as a program, which would have to be compiled first.
     """
     return platform == "cpu"
 

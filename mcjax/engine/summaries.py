@@ -14,7 +14,7 @@ from mcjax.engine.engine import Chunk, Report
 from mcjax.engine.gather import Gather
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import S, Tally
-from mcjax.engine.platforms import reduced_on_host
+from mcjax.engine.platforms import works_on_host
 from mcjax.engine.processes import together
 from mcjax.engine.task import Task
 from mcjax.engine.tile_program import shape_of
@@ -61,7 +61,7 @@ def simulate(
         Gather(tally, reduction, shape_of(task, program))
         for tally, task in zip(known, tasks, strict=True)
     ]
-    on_host = reduced_on_host(jax.local_devices()[0].platform)
+    on_host = works_on_host(jax.local_devices()[0].platform)
     reducer = (OnHost if on_host else OnDevices)(_own_share(tasks), program, reduction)
     for pieces in together(engine.chunks(reducer.tasks, program, chunk, reducer.start)):
         for task, piece in pieces:

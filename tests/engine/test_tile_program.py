@@ -9,7 +9,7 @@ import pytest
 import mcjax
 from mcjax.chains.program import Trajectory
 from mcjax.draws.settings import double_precision, own_settings
-from mcjax.engine import summaries
+from mcjax.engine import spread, summaries
 from mcjax.engine.moments import TILE, Tile
 from mcjax.engine.outcome import ErrorTotals
 from mcjax.engine.survey import LateTotals
@@ -83,7 +83,8 @@ def study():
 
 def test_a_study_on_devices_that_reduce(study, monkeypatch):
     expected = mcjax.simulate(study)
-    monkeypatch.setattr(summaries, "reduced_on_host", lambda platform: False)
+    for module in (summaries, spread):
+        monkeypatch.setattr(module, "works_on_host", lambda platform: False)
     found = mcjax.simulate(study, known=mcjax.simulate(study, chains=[100, 70]))
     close(found, expected)
     assert [tally.chains for tally in found] == [300, 300]
