@@ -71,9 +71,11 @@ def works_on_host(platform: str) -> bool:
     return platform == "cpu"
 
 
-def reduction_options(platform: str) -> dict[str, bool | int | str]:
-    """Return the options of the program that reduces tiles."""
-    return {}
+REDUCTION_OPTIONS = {
+    # sums are of 64 numbers, which gain nothing from a tree of three reductions
+    "xla_disable_hlo_passes": "tree_reduction_rewriter,gpu-tree-reduction-rewriter"
+}
+"""Options of the program that reduces tiles; the second pass is that of a GPU."""
 
 
 def stage_boundary(path: Path, platform: str) -> Boundary:

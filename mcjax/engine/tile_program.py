@@ -29,7 +29,7 @@ from mcjax.chains.program import Program, Trajectory
 from mcjax.draws.settings import double_precision, own_settings
 from mcjax.engine.arrays import chains_last, library
 from mcjax.engine.moments import TILE, Tile
-from mcjax.engine.platforms import TILING, reduction_options
+from mcjax.engine.platforms import REDUCTION_OPTIONS, TILING
 from mcjax.engine.task import Task
 from mcjax.engine.tiles import Numbers, Reduction
 
@@ -176,21 +176,15 @@ def reduced(
         Numbers of the tile in each slot, and what is kept of its chains.
     """
     with own_settings(), double_precision():
-        program = compiled(devices[0].platform)
-        return program(chains, values, plan, reduction, shape=shape, devices=tuple(devices))
+        return reducing(chains, values, plan, reduction, shape=shape, devices=tuple(devices))
 
 
-@cache
-def compiled(platform: str) -> Any:
-    """Return :func:`reduced`, as a program for devices of a platform."""
-    return jax.jit(
-        _reduced,
-        static_argnames=("reduction", "shape", "devices"),
-        compiler_options=reduction_options(platform) or None,
-    )
-
-
-def _reduced(
+@partial(
+    jax.jit,
+    static_argnames=("reduction", "shape", "devices"),
+    compiler_options=REDUCTION_OPTIONS,
+)
+def reducing(
     chains: Trajectory,
     values: Array,
     plan: Plan,
@@ -199,10 +193,10 @@ def _reduced(
     shape: Shape,
     devices: tuple[jax.Device, ...],
 ) -> tuple[Row, Array]:
-    """Reduce tiles as :func:`reduced` does."""
-    blocks = PartitionSpec("blocks")
+    """Reduce tiles as :func:`reduced` does, in double precision."""
     count = at_once(shape, plan.starts.shape[1])
     share = partial(_share, reduction=reduction, shape=shape, count=count)
+    blocks = PartitionSpec("blocks")
     return jax.shard_map(
         share,
         mesh=Mesh(np.array(devices), "blocks"),

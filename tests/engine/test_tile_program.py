@@ -13,7 +13,7 @@ from mcjax.engine import spread, summaries
 from mcjax.engine.moments import TILE, Tile
 from mcjax.engine.outcome import ErrorTotals
 from mcjax.engine.survey import LateTotals
-from mcjax.engine.tile_program import Plan, Shape, compiled, layout, packed, unpacked
+from mcjax.engine.tile_program import Plan, Shape, layout, packed, reducing, unpacked
 
 ACCELERATORS = ("cuda", "rocm", "tpu")
 REDUCTIONS = (ErrorTotals(), ErrorTotals(beside_pooled=True), LateTotals(2))
@@ -99,7 +99,7 @@ def test_programs_lower_for_accelerators(reduction):
         like((1, 4), np.int32), like((1, 4), np.int32), like((1, 4, 2), float), like((1,), np.int32)
     )
     with own_settings(), double_precision():
-        traced = compiled("cuda").trace(
+        traced = reducing.trace(
             chains,
             like((*fits, 1), float),
             plan,
