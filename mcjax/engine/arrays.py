@@ -49,11 +49,19 @@ def chains_in_both(valid: Any) -> Any:
     """Return how many chains are valid for both of two models, (..., M, M), as ``chains_in``."""
     if library(valid) is np and valid.all():
         return _shared(valid.shape[-1], valid.ndim, tiles=len(valid))
-    return sums_of_products(valid.astype(float))
+    present = valid.astype(float)
+    return product(present, transposed(present))
 
 
 def _shared(number: int, axes: int, *, tiles: int) -> np.ndarray:
     return np.full((tiles, *[1] * (axes - 1)), float(number))
+
+
+def difference(values: Any, other: Any) -> Any:
+    """Return the difference of values of any precision and others, in double precision."""
+    if library(values) is np:
+        return np.subtract(values, other, dtype=float)
+    return jnp.asarray(values, float) - other
 
 
 def at_least_one(count: Any) -> Any:
@@ -83,10 +91,12 @@ def product(a: Any, b: Any) -> Any:
     return found
 
 
-def sums_of_products(numbers: Any) -> Any:
-    """Return the sums over C chains of the products of all pairs of K numbers, (..., K, C)."""
-    # a copy, as BLAS starts threads for a product of a matrix with its own transpose
-    return product(numbers, numbers.swapaxes(-1, -2).copy())
+def transposed(numbers: Any) -> Any:
+    """Return matrices transposed, as a copy.
+
+    BLAS starts threads for a product of a matrix with its own transpose, but not with a copy.
+    """
+    return numbers.swapaxes(-1, -2).copy()
 
 
 def sums_of_squares(numbers: Any, axis: int = -1) -> Any:

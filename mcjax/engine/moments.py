@@ -21,10 +21,12 @@ from mcjax.engine.arrays import (
     at_least_zero,
     chains_in,
     chains_in_both,
+    difference,
     library,
     masked,
-    sums_of_products,
+    product,
     sums_of_squares,
+    transposed,
 )
 from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_powers
 
@@ -196,7 +198,7 @@ class Errors(NamedTuple):
     def of(cls, tile: Tile) -> Errors:
         """Return the errors of tiles."""
         of = library(tile.theta)
-        error = apart(of.asarray(tile.theta, float) - tile.truth[..., None, None, :, None])
+        error = apart(difference(tile.theta, tile.truth[..., None, None, :, None]))
         valid = of.isfinite(error).all(-2) & tile.counted[..., None, None, :]
         error = masked(error, valid[..., None, :])
         return apart(cls(error, sums_of_squares(error, -2), valid))
@@ -296,16 +298,17 @@ def _products(error: Float[Any, "... T+1 M p C"], valid: Bool[Any, "... T+1 M C"
     *lead, models, p, chains = error.shape
     if models * p <= LARGEST:
         entries = error.reshape(*lead, models * p, chains)
-        total, spread = (
-            sums_of_products(a).reshape(*lead, models, p, models, p)
-            for a in (entries, entries * entries)
-        )
         count = chains_in_both(valid)[..., :, None, :, None]
+        shape = (*lead, models, p, models, p)
     else:
-        total, spread = sums_of_products(error), sums_of_products(error * error)
-        count = chains_in(valid)[..., None, None]
+        entries, count, shape = error, chains_in(valid)[..., None, None], (*lead, models, p, p)
+    # all that follows is in place, of NumPy's arrays, as large new ones take long
+    other = transposed(entries)
+    total = product(entries, other).reshape(shape)
+    other *= other
+    spread = product(entries * entries, other).reshape(shape)
     mean = total / at_least_one(count)
-    total *= mean  # in place, of NumPy's arrays, which may be large
+    total *= mean
     spread -= total
     return Moments(count, mean, at_least_zero(spread))
 
@@ -316,7 +319,7 @@ def _joint(values: Float[Any, "... K C"], valid: Bool[Any, "... C"]) -> Moments:
     kept = masked(values, valid[..., None, :])
     mean = kept.sum(-1) / at_least_one(count)[..., None]
     centred = masked(kept - mean[..., None], valid[..., None, :])
-    return Moments(count, mean, sums_of_products(centred))
+    return Moments(count, mean, product(centred, transposed(centred)))
 
 
 def joint_moments(

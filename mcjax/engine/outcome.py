@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from mcjax.engine.arrays import library, masked, sums_of_squares
+from mcjax.engine.arrays import difference, library, masked, sums_of_squares
 from mcjax.engine.kept_moments import as_computed, as_kept
 from mcjax.engine.moments import (
     ErrorMoments,
@@ -194,10 +194,8 @@ class ErrorTotals(NamedTuple):
     def sample(self, tile: Tile) -> Float32[Any, "... C M p"]:
         """Return the errors at generation T; those beyond single precision are infinite."""
         tile, _ = self._parts(tile)
-        of = library(tile.theta)
-        last = of.asarray(tile.theta[..., -1, :, :, :], float)
-        error = last - tile.truth[..., None, :, None]
-        return of.moveaxis(error, -1, -3).astype(np.float32)
+        error = difference(tile.theta[..., -1, :, :, :], tile.truth[..., None, :, None])
+        return library(error).moveaxis(error, -1, -3).astype(np.float32)
 
     def kept(self, numbers: Totals, sample: Float32[np.ndarray, "K M p"]) -> Outcome:
         """Return the outcome of such numbers."""
@@ -230,8 +228,7 @@ class ErrorTotals(NamedTuple):
             counted=tile.counted,
             truth=tile.truth,
         )
-        own = library(theta).asarray(theta[..., 0, -1, :, :], float)
-        return models, own - tile.truth[..., :, None]
+        return models, difference(theta[..., 0, -1, :, :], tile.truth[..., :, None])
 
 
 def counts_by_status(tile: Tile) -> Float[Any, "... T+1 M codes"]:

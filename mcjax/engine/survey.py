@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from mcjax.engine.arrays import library, product, sums_of_squares
+from mcjax.engine.arrays import difference, library, product, sums_of_squares
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.moments import Moments, Tile, joint_moments, merge_joint
 from mcjax.engine.outcome import counts_by_status
@@ -94,7 +94,7 @@ class LateTotals(NamedTuple):
     def of(self, tile: Tile) -> LateErrors:
         """Reduce the chains of tiles that count."""
         of = library(tile.theta)
-        error = of.asarray(tile.theta, float) - tile.truth[..., None, None, :, None]
+        error = difference(tile.theta, tile.truth[..., None, None, :, None])
         squared = sums_of_squares(error, -2)  # (..., T + 1, M, C)
         *lead, steps, models, chains = squared.shape
         weights = of.asarray(late_weights(steps - 1, self.phases))
