@@ -35,15 +35,14 @@ class Spread:
         if not works_on_host(devices[0].platform):
             everywhere = NamedSharding(_mesh(devices), PartitionSpec())
             self._stacked, self._spread = jax.device_put(stacked, everywhere), _program(devices)
-        self._owner: np.ndarray | None = None
-        self._found: ConditionArrays | None = None
+        self._last: tuple[np.ndarray, ConditionArrays] | None = None
 
     def over(self, owner: Integer[np.ndarray, "blocks lanes"]) -> ConditionArrays:
         """Return the arrays of the lanes that belong to these tasks."""
-        if self._found is None or not np.array_equal(owner, self._owner):
-            self._found = None  # first, as it may be large
-            self._owner, self._found = owner, self._spread(self._stacked, owner)
-        return self._found
+        if self._last is None or not np.array_equal(owner, self._last[0]):
+            self._last = None  # first, as it may be large
+            self._last = owner, self._spread(self._stacked, owner)
+        return self._last[1]
 
 
 def _of_owners(stacked: ConditionArrays, owner: Any) -> ConditionArrays:

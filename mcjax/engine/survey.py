@@ -97,10 +97,11 @@ class LateTotals(NamedTuple):
         error = difference(tile.theta, tile.truth[..., None, None, :, None])
         squared = sums_of_squares(error, -2)  # (..., T + 1, M, C)
         *lead, steps, models, chains = squared.shape
-        weights = of.asarray(late_weights(steps - 1, self.phases))
         rows = squared.reshape(*lead, steps, models * chains)
-        late = product(weights, rows).reshape(*lead, 2, -1, chains)
-        slope, level = late[..., 0, :, :], late[..., 1, :, :]  # (..., V, C)
+        slopes, levels = map(of.asarray, np.split(late_weights(steps - 1, self.phases), 2))
+        # a constant has no slope, and that exactly
+        both = product(slopes, rows - rows[..., -1:, :]), product(levels, rows)
+        slope, level = (late.reshape(*lead, -1, chains) for late in both)  # (..., V, C)
         valid = of.isfinite(slope) & of.isfinite(level) & tile.counted[..., None, :]
         return LateErrors(
             joint_moments((slope, level), valid),
