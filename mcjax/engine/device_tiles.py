@@ -120,7 +120,7 @@ class OnDevices:
         device = lane // chunk.share
         many = np.bincount(device, minlength=devices)
         slot = np.arange(len(lane)) - (np.cumsum(many) - many)[device]  # lanes ascend
-        slots = max(1, chunk.share // TILE)
+        slots = max(1, chunk.share // TILE, int(many.max()))  # more, if some have few chains
         group = at_once(shape, slots)
         slots = -(-slots // group) * group
         plan = Plan(
@@ -150,11 +150,11 @@ class OnDevices:
             lanes, (theta,) = values.reshape(-1, *size[2:]), chunk.on_host("theta")
             for own in tiles:
                 task = self.tasks[own.task]
-                for begin, end in zip(own.lane[own.whole], own.end - own.begin, strict=False):
-                    some = theta[begin : begin + end, :, : shape.models]
-                    truth = np.asarray(task.arrays.truth)[0]
-                    found = functional_values(some, truth, task.functionals)
-                    lanes[begin : begin + end, :, : shape.models] = found
+                begin, end = np.searchsorted(chunk.owner, (own.task, own.task + 1))
+                some = theta[begin:end, :, : shape.models]
+                truth = np.asarray(task.arrays.truth)[0]
+                found = functional_values(some, truth, task.functionals)
+                lanes[begin:end, :, : shape.models] = found
         return values
 
     def _piece(

@@ -228,7 +228,7 @@ def _share(
             lax.dynamic_slice_in_dim(a, k * count, count) for a in (starts, counts, truth)
         )
         counted = jnp.arange(TILE, dtype=jnp.int32)[None] < rest[0][:, None]
-        theta, status, steps, values = map(chains_last, lax.map(tile_at, first))
+        theta, status, steps, values = map(chains_last, jax.vmap(tile_at)(first))
         values = jnp.where(counted[:, None, None, None], values, jnp.nan)
         tile = Tile(theta, status, steps, values, counted=counted, truth=rest[1])
         made = packed(reduction.of(tile), like), reduction.sample(tile)
