@@ -74,10 +74,10 @@ class Gather(Generic[S]):
                 shape=self._shape,
             )
             return
-        total = self._numpy(self._total)
+        total, (leaves, structure) = self._numpy(self._total), jax.tree.flatten(numbers)
         with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
             for place in places:
-                own = self._one(numbers, place)
+                own = structure.unflatten([leaf[place] for leaf in leaves])
                 total = own if total is None else self._reduction.merged(total, own)
         self._total = total
 

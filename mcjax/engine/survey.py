@@ -10,6 +10,7 @@ slope and a level of their own: model i in phase z is *vertex* ``z M + i`` of V,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -99,9 +100,10 @@ class LateTotals(NamedTuple):
         *lead, steps, models, chains = squared.shape
         rows = squared.reshape(*lead, steps, models * chains)
         slopes, levels = map(of.asarray, np.split(late_weights(steps - 1, self.phases), 2))
-        # a constant has no slope, and that exactly
-        both = product(slopes, rows - rows[..., -1:, :]), product(levels, rows)
-        slope, level = (late.reshape(*lead, -1, chains) for late in both)  # (..., V, C)
+        level = product(levels, rows)
+        rows -= rows[..., -1:, :].copy()  # a constant has no slope, and that exactly
+        slope = product(slopes, rows)
+        slope, level = (late.reshape(*lead, -1, chains) for late in (slope, level))  # (..., V, C)
         valid = of.isfinite(slope) & of.isfinite(level) & tile.counted[..., None, :]
         return LateErrors(
             joint_moments((slope, level), valid),
@@ -141,6 +143,7 @@ def late_generations(generations: int, phases: int = 1) -> Int[np.ndarray, "L la
     return np.asarray(late[:, np.argsort((late[0] - 1) % phases)].T)
 
 
+@cache
 def late_weights(generations: int, phases: int) -> np.ndarray:
     """Return the weights of generations in the slope and level of each phase, (2 phases, T + 1).
 

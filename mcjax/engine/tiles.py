@@ -163,9 +163,14 @@ def reduced(
     numbers, sample
         Numbers of each set, and what is kept of its chains.
     """
-    theta, status, steps, values = map(chains_last, (*sets, values))
-    counted = np.ones(sets.status.shape[:2], bool)
-    tile = Tile(theta, status, steps, values, counted=counted, truth=truth)
+    tile = Tile(
+        chains_last(sets.theta),
+        np.moveaxis(sets.status, 1, -1),
+        np.moveaxis(sets.steps, 1, -1),
+        chains_last(values),
+        counted=np.ones(sets.status.shape[:2], bool),
+        truth=truth,
+    )
     with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
         return reduction.of(tile), reduction.sample(tile)
 
