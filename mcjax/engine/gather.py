@@ -77,7 +77,7 @@ class Gather(Generic[S]):
         total, (leaves, structure) = self._numpy(self._total), jax.tree.flatten(numbers)
         with np.errstate(over="ignore", invalid="ignore"):  # errors near the end of the range
             for place in places:
-                own = structure.unflatten([leaf[place] for leaf in leaves])
+                own = jax.tree.unflatten(structure, [leaf[place] for leaf in leaves])
                 total = own if total is None else self._reduction.merged(total, own)
         self._total = total
 
