@@ -9,7 +9,7 @@ from mcjax.engine.moments import EndMoments, ErrorMoments, Moments
 
 
 def as_kept(moments: ErrorMoments) -> ErrorMoments:
-    """Return moments as they are kept, with counts of every entry, from those of a program."""
+    """Return moments as they are kept, with counts of every entry."""
 
     def counted(part: Moments, axes: int = 0) -> Moments:
         shape = part.mean.shape[: part.mean.ndim - axes]
@@ -32,7 +32,7 @@ def as_kept(moments: ErrorMoments) -> ErrorMoments:
 
 
 def as_computed(moments: ErrorMoments) -> ErrorMoments:
-    """Return moments as a program has them, from those that are kept."""
+    """Return moments as they are computed, from those that are kept."""
     steps, models, p = moments.error.mean.shape
     product = moments.product
     if product.mean.ndim == 3:

@@ -259,7 +259,7 @@ def size_of_moments(steps: int, models: int, p: int) -> int:
 
 
 def merge(first: ErrorMoments, second: ErrorMoments) -> ErrorMoments:
-    """Return the moments of two sets of chains together, of NumPy's or of a program's arrays."""
+    """Return the moments of two sets of chains together."""
     return ErrorMoments(
         error=_merge(first.error, second.error),
         product=_merge(first.product, second.product),

@@ -140,7 +140,7 @@ class Tally(NamedTuple, Generic[S]):
 
 
 class Totals(NamedTuple):
-    """The numbers of an :class:`Outcome`, but for its sample, as a program has them."""
+    """The numbers of an :class:`Outcome`, but for its sample, as they are computed."""
 
     moments: ErrorMoments
     largest: Float[Any, "T+1 M"]
