@@ -83,14 +83,37 @@ def study():
     return mcjax.Study(conditions, generations=3, chains=150, chunk=192)
 
 
-def test_a_study_on_devices_that_reduce(study, monkeypatch):
+@pytest.fixture
+def on_devices(monkeypatch):
+    """Return a function after which programs on the devices reduce tiles."""
+
+    def begin():
+        for module in (summaries, spread):
+            monkeypatch.setattr(module, "works_on_host", lambda platform: False)
+
+    return begin
+
+
+def test_a_study_on_devices_that_reduce(study, on_devices):
     expected = mcjax.simulate(study)
-    for module in (summaries, spread):
-        monkeypatch.setattr(module, "works_on_host", lambda platform: False)
+    on_devices()
     known, ran = mcjax.simulate(study, chains=[3, 3, 3, 3, 100]), []
     found = mcjax.simulate(study, known, lambda chains, _: ran.append(chains))
     close(found, expected)
     assert sum(ran) == 5 * 150 - 64  # none twice
+
+
+def test_functionals_on_devices_that_reduce(study, on_devices):
+    """Their functions are of NumPy; values of the last tiles are missing where chains are."""
+    [first, *_] = study.conditions
+    condition = mcjax.condition(first.network, mcjax.categorical(), [0.05, 0.25, 0.7])
+    study = mcjax.Study((condition,), generations=3, chains=150, chunk=192)
+    expected = mcjax.simulate(study)
+    on_devices()
+    found = mcjax.simulate(study)
+    close(found, expected)
+    [tally] = expected
+    assert (tally.whole.moments.functional.mean[-1] > 0.1).all()
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS, ids=str)
