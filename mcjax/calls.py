@@ -66,7 +66,9 @@ def _misfit(
     *_, owner, name = f".{function.__qualname__}".split(".")
     taken = list(signature.parameters.values())
     if name in ("__init__", "__new__"):
-        name, taken, args = owner, taken[1:], args[1:]
+        name = owner
+    if taken and taken[0].name in ("self", "cls"):  # which a call does not write
+        taken, args = taken[1:], args[1:]
     by_place = [one.name for one in taken if one.kind <= inspect.Parameter.POSITIONAL_OR_KEYWORD]
     named = [one.name for one in taken if one.kind != inspect.Parameter.VAR_KEYWORD]
     for key in kwargs:

@@ -100,7 +100,7 @@ class Progress:
 
     def _tell(self, text: str) -> None:
         if not self._console.is_jupyter:
-            self._console.print(text)
+            self._console.print(text, soft_wrap=True)
             return
         from IPython.display import display  # a notebook has it
 

@@ -38,6 +38,7 @@ WRONG_CALLS = [
     (lambda: mcjax.Accumulate(1), "Accumulate", "Accumulate takes no arguments"),
     (lambda: mcjax.linear(sgma=1.0), "sgma", "did you mean 'sigma'?"),
     (lambda: mcjax.logistic(1), "logistic", "has 1 argument without a name"),
+    (lambda: mcjax.Data.from_frame(x=1), "x", "; from_frame takes frame, target, covariates"),
     (lambda: mcjax.from_networkx(), "graph", "is missing; from_networkx takes graph"),
     (lambda: mcjax.diagnose(NET, sigmo=2.0), "sigmo", "did you mean 'sigma'?"),
     (

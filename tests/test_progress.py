@@ -6,10 +6,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from rich.console import Console
 
 import mcjax
 from mcjax.ongoing import long_work
-from mcjax.progress import shows_work
+from mcjax.progress import Progress, shows_work
 
 loop = mcjax.topologies.self_loop(samples=50, initial=50)
 STUDY = mcjax.Study(
@@ -49,6 +50,13 @@ def test_progress_counts_chains_that_ran_before(capsys):
     first, *_, last = capsys.readouterr().err.splitlines()
     assert int(first.split()[0]) > 320
     assert last == "640 of 640 chains"
+
+
+def test_a_report_is_one_line_however_long(capsys):
+    what = "rounds of " + "a long name " * 20
+    with Progress(Console(stderr=True, width=80), 10, what=what) as line:
+        line.advance(5)
+    assert capsys.readouterr().err == f"5 of 10 {what}\n"
 
 
 @pytest.mark.system

@@ -12,9 +12,9 @@ import numpy as np
 
 from mcjax.arguments import checked
 from mcjax.calls import explained
-from mcjax.data.encoding import Encoding, check_regular, encoding_of
+from mcjax.data.encoding import Encoding, check_regular, columns_of, encoding_of
 from mcjax.data.frames import read_frame
-from mcjax.errors import InputError, did_you_mean
+from mcjax.errors import InputError, did_you_mean, naming
 from mcjax.numbers import check_between, how_many
 from mcjax.summaries import Summarised, Summary
 
@@ -192,10 +192,10 @@ class Data(Summarised):
             raise InputError("data.synthetic_covariates", problem)
         kept, out = _chosen(len(table), rows=rows, held_out=held_out, seed=seed)
         several = isinstance(positive, list | tuple | set)
+        taken = table if rows is None else table.iloc[np.concatenate([kept, out])]
         encoding = encoding_of(
             table.iloc[kept],
-            target,
-            covariates,
+            columns_of(taken, target, covariates),
             positive=tuple(positive) if several else (positive,),
             classes=classes,
             intercept=intercept,
@@ -230,8 +230,9 @@ class Data(Summarised):
             If the file is malformed, lacks a column, or has no rows.
         """
         frame = read_frame(str(file), Path(), labels)
-        _check_count(len(frame.columns))
-        return self._encoded(frame.columns, self.encoding, str(file), self.synthetic_covariates)
+        with naming(file):
+            _check_count(len(frame.columns))
+            return self._encoded(frame.columns, self.encoding, str(file), self.synthetic_covariates)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -78,23 +78,15 @@ class Encoding:
         return _column(column)
 
 
-def encoding_of(
-    frame: pd.DataFrame,
-    target: str | None,
-    covariates: tuple[str, ...] | None,
-    *,
-    positive: tuple[Any, ...],
-    classes: tuple[Any, ...],
-    intercept: bool,
-    standardise: bool,
-    components: int | None,
-) -> Encoding:
-    """Return the encoding that is fitted to a frame; arguments are those of ``Data.from_frame``.
+def columns_of(
+    frame: pd.DataFrame, target: str | None, covariates: tuple[str, ...] | None
+) -> tuple[str, tuple[str, ...]]:
+    """Return the target and the columns of covariates, in which no value is missing.
 
     Raises
     ------
     InputError
-        If a column is missing, incomplete, constant or not numbers, or columns are collinear.
+        If a column is missing, incomplete or named twice.
     """
     names = list(frame.columns)
     if target is None:
@@ -108,6 +100,36 @@ def encoding_of(
     if target in columns or len(set(columns)) < len(columns):
         raise InputError(FIELD, "names a column twice, or the target; name each once")
     check_complete(frame, [*columns, target])
+    return target, columns
+
+
+def encoding_of(
+    frame: pd.DataFrame,
+    chosen: tuple[str, tuple[str, ...]],
+    *,
+    positive: tuple[Any, ...],
+    classes: tuple[Any, ...],
+    intercept: bool,
+    standardise: bool,
+    components: int | None,
+) -> Encoding:
+    """Return the encoding that is fitted to a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The rows.
+    chosen : tuple
+        See :func:`columns_of`.
+    positive, classes, intercept, standardise, components : optional
+        As in ``Data.from_frame``.
+
+    Raises
+    ------
+    InputError
+        If a column is constant or not numbers, or labels are not those of the target.
+    """
+    target, columns = chosen
     if positive and classes:
         raise InputError("data.classes", "and `positive` exclude each other; keep one")
     for field, given in (("data.positive", positive), ("data.classes", classes)):
@@ -262,7 +284,8 @@ def _numbers(
         if unknown:
             raise InputError(
                 FIELD,
-                f"has {str(min(unknown, key=str))[:40]!r} in {name!r}, a text of no other row",
+                f"has {str(min(unknown, key=str))[:40]!r} in {name!r}, a text of no row that"
+                " models are fitted to; drop its rows, or give them another text",
             )
         values = frame[name].to_numpy(object)
         parts.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -70,10 +71,14 @@ class Wanted(NamedTuple):
 
     def usual_kinds(self) -> tuple[str, ...]:
         """Return what is drawn unless something else is asked for."""
-        ladders = results_of(self.results).conditions(limit_of(self.quantity))
+        results = results_of(self.results)
+        ladders = results.conditions(limit_of(self.quantity))
+        own = [cell for cell in results.cells if cell.quantity == self.quantity]
+        without = bool(own) and not any(math.isfinite(c.ratio) and not c.note for c in own)
+        kinds = tuple(kind for kind in OF_CONDITIONS if not (without and kind == "ratios"))
         if self.condition is not None:
-            return ("ladder",) if self.condition in ladders else OF_CONDITIONS
-        return (*OF_CONDITIONS, "ladder") if ladders else OF_CONDITIONS
+            return ("ladder",) if self.condition in ladders else kinds
+        return (*kinds, "ladder") if ladders else kinds
 
     def study(self) -> Study:
         """Load the study again."""

@@ -16,7 +16,9 @@ from mcjax.numbers import how_many
 from mcjax.report.console import table_console
 from mcjax.report.tables import show_verification
 from mcjax.report.transcript import Transcript, as_html
+from mcjax.study.real_data import read_of
 from mcjax.study.study import Study
+from mcjax.text import shown
 from mcjax.verdicts.judge import Verification
 from mcjax.verdicts.quantities.held_out import LEVEL
 from mcjax.verdicts.quantities.mse import QUANTITY as MSE
@@ -37,15 +39,17 @@ def pages(
     console, kept = table_console(record=True, file=io.StringIO()), Transcript()
     for target in (console, kept):
         show_verification(target, study, predictions, verification, seconds=seconds)
+    read = shown(read_of(study.conditions))
     held_out = _errors(study, verification, LEVEL.name, "excess of the held-out loss")
     sections = {
+        **({} if not read else {"Real data": as_html([f"Read: {read}."])}),
         "Networks": networks_of(study.conditions),
         "Errors": _errors(study, verification, MSE.name, "mean squared error"),
         **({} if not held_out else {"Held-out rows": held_out}),
         "Verdicts": as_html(kept.parts),
     }
     question, answer = _question(study, predictions), _answer(study, verification)
-    told = console.export_text()
+    told = (f"Read: {read}.\n\n" if read else "") + console.export_text()
     return pages_of(question, answer, sections=sections, told=told, about=about)
 
 

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from mcjax.arguments import checked
 from mcjax.errors import InputError
+from mcjax.numbers import how_many
 from mcjax.plot.results import first_models, results_of
 from mcjax.plot.style import (
     MARKERS,
@@ -110,8 +111,9 @@ def ratios(
     """Plot simulated over predicted against the generation, with the margin of agreement.
 
     Bars are the intervals that the verdicts are about, which hold for all cells together. Full
-    points are verified, hollow ones inconclusive, and crosses refuted. Parameters, of which all but
-    ``data`` are optional, are those of :func:`errors`.
+    points are verified, hollow ones inconclusive, and crosses refuted. Cells that are not judged
+    are not drawn, and counted. Parameters, of which all but ``data`` are optional, are those of
+    :func:`errors`.
 
     Parameters
     ----------
@@ -145,16 +147,12 @@ def ratios(
     'generation'
     """
     results = results_of(data)
-    cells = [
-        cell
-        for cell in results.chosen(condition, quantity, law)
-        if math.isfinite(cell.ratio) and not cell.note
-    ]
-    if not cells:
-        problem = f"{quantity!r} has no ratio of which there is a verdict; plot errors instead"
-        raise InputError("quantity", problem)
-    models, note = first_models(cells, len(PALETTE))
-    cells = [cell for cell in cells if cell.model in models]
+    chosen = results.chosen(condition, quantity, law)
+    if not any(math.isfinite(cell.ratio) for cell in chosen):
+        raise InputError("quantity", f"{quantity!r} has no ratio; plot errors instead")
+    models, note = first_models(chosen, len(PALETTE))
+    own_cells = [cell for cell in chosen if cell.model in models]
+    cells = [cell for cell in own_cells if math.isfinite(cell.ratio) and not cell.note]
     with axes_for(ax) as axes:
         margin(axes, results.tolerance)
         points = [cell.ratio for cell in cells]
@@ -164,12 +162,18 @@ def ratios(
             shift = 0.5 * (k - (len(models) - 1) / 2) / len(models)
             own = [cell for cell in cells if cell.model == model]
             _bars(axes, own, shift=shift, colour=colour, marker=MARKERS[k])
+        axes.update_datalim([(cell.generation, 1) for cell in own_cells])  # also if none is drawn
+        axes.autoscale_view(scaley=False)
         whole_numbers(axes)
         axes.set_ylabel("simulated / predicted")
         key = f"grey: ±{100 * results.tolerance:g}%; full: verified, hollow: inconclusive"
         if any(cell.verdict == REFUTED for cell in cells):
             key += ", ×: refuted"
-        title(axes, heading(cells[0], quantity), key, note)
+        if len(own_cells) > len(cells):
+            key += (
+                f"; {len(own_cells) - len(cells)} of {how_many(len(own_cells), 'cell')} not judged"
+            )
+        title(axes, heading(chosen[0], quantity), key, note)
         label_ends(axes, _ends(cells, models, "ratio"))
     return axes
 

@@ -158,7 +158,7 @@ def ratio_limits(
     points: Sequence[float], intervals: Sequence[Interval], tolerance: float
 ) -> tuple[float, float]:
     """Return limits of an axis: all points, the margin, and intervals that are not very wide."""
-    low, high = min(*points, 1 - tolerance), max(*points, 1 + tolerance)
+    low, high = min([*points, 1 - tolerance]), max([*points, 1 + tolerance])
     reach = 2 * (high - low)
     ends = [end for pair in intervals for end in pair if low - reach < end < high + reach]
     low, high = min([low, *ends]), max([high, *ends])

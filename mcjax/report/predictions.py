@@ -18,6 +18,8 @@ from mcjax.text import number
 
 SHOWN_GENERATIONS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Generations of a table of predictions, beside the last."""
+ROUNDING = 1e-12
+"""Distance from the truth, over its length, up to which a centre is at it."""
 
 
 def show_predictions(console: Console, study: Study, predictions: Sequence[Predictions]) -> None:
@@ -99,8 +101,10 @@ def _show_centres(
             style="dim",
         )
     known = law.small_samples
+    away = np.linalg.norm(law.centre_errors, axis=-1)
+    away[away <= ROUNDING * np.linalg.norm(condition.theta)] = 0.0
     rows = {
-        "distance from the truth": np.linalg.norm(law.centre_errors, axis=-1),
+        "distance from the truth": away,
         "variance around the centre": np.trace(law.own_covariances, axis1=-2, axis2=-1),
     }
     if not isinstance(known, str):

@@ -243,7 +243,23 @@ def _show_undecided(console: Console, verification: Verification) -> None:
         )
     noted = [c for c in verification.cells if c.note and not c.note.endswith(NO_ESTIMATE)]
     for note, cells in sorted(grouped(noted, lambda cell: cell.note).items()):
-        console.print(label(f"Not judged: {_subject(cells)}: {note}"), soft_wrap=True)
+        about = f"{_subject(cells)}{_times(cells, verification.cells)}"
+        console.print(label(f"Not judged: {about}: {note}"), soft_wrap=True)
+
+
+def _times(noted: Sequence[Cell], cells: Sequence[Cell]) -> str:
+    """Return at which generations cells are, unless they are all of their kind."""
+
+    def kind(cell: Cell) -> tuple[str, ...]:
+        return cell.condition, cell.model, cell.quantity, cell.law
+
+    kinds = set(map(kind, noted))
+    if len(noted) == sum(kind(cell) in kinds for cell in cells):
+        return ""
+    times = sorted({cell.generation for cell in noted})
+    if len(times) > MOST_NAMES:
+        return f" at {how_many(len(times), 'generation')} from {times[0]} to {times[-1]}"
+    return f" at generation{'s' * (len(times) > 1)} {', '.join(map(str, times))}"
 
 
 def _row(cells: Sequence[Cell]) -> list[str]:

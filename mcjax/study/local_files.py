@@ -90,7 +90,7 @@ def tables_with_files(path: Path, given: Sequence[str] = ()) -> Tables:
 
 @contextmanager
 def naming_options(given: Sequence[str]) -> Iterator[None]:
-    """Let a file that cannot be read, in this context, be the fault of the option that gives it."""
+    """Let what is wrong with a user's file, in this context, be the fault of the option."""
     try:
         yield
     except InputError as error:
@@ -98,6 +98,9 @@ def naming_options(given: Sequence[str]) -> Iterator[None]:
         while cause is not None and not isinstance(cause, FileError):
             cause = cause.__cause__
         if cause is None or cause.file is None:
+            if given and error.field.startswith("data."):  # those of the study are as they should
+                problem = f"gives other rows than the study takes: {error.field} {error.message}"
+                raise InputError(f"{OPTION} {' '.join(given)}", problem) from error
             raise
         for text in given:
             place = Path(text.partition("=")[2]).absolute()

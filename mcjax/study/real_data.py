@@ -76,8 +76,18 @@ def data_of_sources(
             f"network.sources ({min(named)}).file",
             "is encoded like that of [data], and the study has no such table; add one",
         )
-    with named_by("network.sources.file"):
-        return {name: whole.like(located(file, folder)) for name, file in named.items()}
+    return {name: _like(whole, name, located(file, folder)) for name, file in named.items()}
+
+
+def _like(data: Data, source: str, file: str) -> Data:
+    """Return the rows of the file of a source."""
+    try:
+        return data.like(file)
+    except InputError as error:
+        what = error.field.removeprefix("data.")
+        place = f"{error.file}: {what}:" if what else error.file
+        problem = f"{place} {error.message}"
+        raise InputError(f"network.sources ({source}).file", problem) from error
 
 
 def located(file: str, folder: Path) -> str:

@@ -1,7 +1,12 @@
 """Real data in a study file, on the command line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+
+import mcjax
+from mcjax.figures.page import pages
 
 STUDY = """
 [network]
@@ -86,7 +91,10 @@ WRONG = {
     ('name = "linear"', 'name = "linear"\ntheta = [1.0]'): "family.theta: is what fits the data",
     ('name = "linear"', 'name = "gaussian"'): "data: has covariates, which gaussian has not",
     ("[run]", "[covariates]\ncovariance = [[1.0]]\n[run]"): "covariates.covariance: is that of",
-    ("feeds =", 'sources = [{ name = "s", file = "s.csv" }]\nfeeds ='): "network.sources.file: ",
+    (
+        "feeds =",
+        'sources = [{ name = "s", file = "s.csv" }]\nfeeds =',
+    ): "network.sources (s).file: ",
 }
 
 
@@ -97,6 +105,32 @@ def test_bad_input_is_one_sentence(study, call, change):
     assert (status, out) == (2, "")
     [line] = err.splitlines()
     assert WRONG[change] in line
+
+
+def test_rows_of_a_source_that_lack_values_are_those_of_its_file(study, call):
+    (study.parent / "late.csv").write_text("a,b,y\n1,,3\n2,3,4\n")
+    study.write_text(
+        STUDY.replace("feeds =", 'sources = [{ name = "s", file = "late.csv" }]\nfeeds =')
+    )
+    status, _, err = call("predict", study)
+    assert status == 2
+    place = f"network.sources (s).file: {study.parent / 'late.csv'}: covariates: have 1 missing"
+    assert f"{study}: {place}" in err
+
+
+def test_centres_at_the_truth_are_at_a_distance_of_0(study, call):
+    _, out, _ = call("predict", study)
+    [line] = [line for line in out.splitlines() if "distance from the truth" in line]
+    assert [cell.strip() for cell in line.split("│")[3:-1]] == ["0", "0"]
+
+
+def test_a_page_says_what_was_read(study):
+    one = mcjax.load_study(study)
+    found = mcjax.verify(replace(one, chains=40))
+    about = {"command": "", "file": "", "environment": {}}
+    texts = pages(one, found.predictions, found, seconds=0.0, about=about)
+    for text in texts.values():
+        assert f"Read: 80 rows, 3 covariates from {study.parent / 'rows.csv'}, target y." in text
 
 
 def test_a_source_with_a_file_needs_data(study, call):

@@ -5,12 +5,14 @@ import json
 import re
 
 import matplotlib
+import numpy as np
 import pytest
 
 import mcjax
 from mcjax.figures.files import MADE_BY
+from mcjax.figures.own import Wanted
 from mcjax.report.store import Store
-from mcjax.report.tabular import netcdf
+from mcjax.report.tabular import netcdf, read_results
 
 STUDY = """
 [network]
@@ -90,6 +92,14 @@ def test_figures_of_the_study_itself_as_wide_as_a_column(tmp_path, call):
     status, _, err = call("plot", folder, "--condition", "one", *options)
     assert (status, err.count("\n")) == (2, 1)
     assert "condition: 'one' was not judged; leave it out" in err
+
+
+def test_quantities_without_ratios_have_the_other_figures(kept):
+    results = read_results(kept[0])
+    for note, wanted in (("", ("errors", "ratios", "verdicts", "ladder")), ("heavy tail", None)):
+        noted = results.assign(note=results["note"].copy(data=np.full(results.note.shape, note)))
+        usual = Wanted(kept[0], noted, None, "mse", None).usual_kinds()
+        assert usual == (wanted or ("errors", "verdicts", "ladder"))
 
 
 def test_a_style_is_used_and_names_are_not_given_to_tex(kept, tmp_path, call):

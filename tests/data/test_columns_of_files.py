@@ -76,7 +76,7 @@ def test_another_file_is_encoded_alike(tmp_path):
     first = FRAME["age"][:40]
     np.testing.assert_allclose(rest.x[:, 1], (FRAME["age"][40:] - first.mean()) / first.std(ddof=0))
     FRAME[40:].assign(town="rome").to_csv(tmp_path / "rome.csv", index=False)
-    with pytest.raises(mcjax.InputError, match="'rome' in 'town'"):
+    with pytest.raises(mcjax.InputError, match=r"rome.csv: .*'rome' in 'town'.*another text$"):
         data.like(tmp_path / "rome.csv")
 
 
@@ -125,6 +125,12 @@ def test_what_is_wrong_is_said_in_one_sentence(case):
     frame, choices, problem = WRONG[case]
     with pytest.raises(mcjax.InputError, match=problem):
         mcjax.Data.from_frame(frame, "count", **choices)
+
+
+def test_missing_values_of_held_out_rows_are_counted_with_the_others():
+    gaps = FRAME.assign(age=FRAME["age"].where(FRAME.index > 29))
+    with pytest.raises(mcjax.InputError, match="have 30 missing values"):
+        mcjax.Data.from_frame(gaps, "count", held_out=0.5)
 
 
 def test_positive_labels_are_labels_of_the_file():

@@ -114,6 +114,15 @@ def test_a_file_that_cannot_be_read_is_the_fault_of_its_option(study, tmp_path, 
     assert str(caught.value).startswith(f"--with {given}: {bad} is a damaged gzip file; fetch it")
 
 
+def test_rows_that_do_not_fit_are_the_fault_of_their_option(study, tmp_path):
+    (tmp_path / "few.csv").write_text("x,label\n1,5\n2,0\n")
+    given = f"mnist={tmp_path / 'few.csv'}"
+    with pytest.raises(mcjax.InputError) as caught:
+        study_with_files(study, [given])
+    told = "gives other rows than the study takes: data.rows is 10000; give a number from 1 to 2"
+    assert str(caught.value) == f"--with {given}: {told}"
+
+
 @pytest.mark.parametrize("study", [(), ("vae-digits",), ("every-3",)])
 def test_studies_without_files_of_the_users_own_refuse_them(study):
     found = CliRunner().invoke(cli, ["verify", *study, "--with", "mnist=x"])

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -79,6 +80,20 @@ def test_ratios_have_their_intervals_and_verdicts(judged, ax):
             assert end == exact or not bottom < end < top
         hollow = to_hex(point.get_markerfacecolor()) == "#ffffff"
         assert hollow == (cell.verdict == "inconclusive")
+
+
+@pytest.mark.parametrize("left", [5, 0])
+def test_ratios_that_are_not_judged_are_counted(judged, ax, left):
+    cells = [cell for model in ("a", "b$", "c") for cell in cells_of(judged, model)]
+    noted = [replace(cell, note="heavy tail") for cell in cells[left:]]
+    some = replace(judged, cells=(*cells[:left], *noted))
+    plot.ratios(some, ax=ax)
+    assert len(ax.lines) == 1 + 2 * left
+    title = ax.get_title("left").replace("\n", " ")
+    assert f"{len(cells) - left} of {len(cells)} cells not judged" in title
+    low, high = ax.get_xlim()
+    assert low < min(cell.generation for cell in cells)
+    assert high > max(cell.generation for cell in cells)
 
 
 def test_the_map_has_every_verdict(judged, ax):

@@ -1,7 +1,10 @@
 """Lost chains are counted by model, generation and reason, and no mean hides them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from mcjax import api
 from mcjax.chains.program import Trajectory
@@ -9,6 +12,7 @@ from mcjax.engine.tiles import summarise
 from mcjax.models.glm import logistic
 from mcjax.models.location import linear
 from mcjax.network import build_network
+from mcjax.report.tables import show_verification
 from mcjax.solvers.status import Status
 from mcjax.study.study import Study, condition
 from mcjax.verdicts.equivalence import INCONCLUSIVE
@@ -79,10 +83,6 @@ def test_no_cell_is_judged_on_survivors(absorbed):
 
 
 def test_the_table_shows_no_mean_of_survivors(absorbed, capsys):
-    from rich.console import Console
-
-    from mcjax.report.tables import show_verification
-
     study, found = absorbed
     show_verification(Console(width=132), study, api.predict(study), found, 1.0)
     out = capsys.readouterr().out
@@ -90,3 +90,18 @@ def test_the_table_shows_no_mean_of_survivors(absorbed, capsys):
     assert f"{found.cells[-1].chains} left" in out
     assert "too many chains have no estimate" in out
     assert out.count("Not judged") <= 2
+
+
+def test_the_table_says_at_which_generations_nothing_is_judged(absorbed, capsys):
+    study, found = absorbed
+    plain = [replace(cell, note="") for cell in found.cells]
+    some = [replace(c, note="heavy tail" if c.generation in (1, 3) else "") for c in plain]
+    every = [replace(c, note="heavy tail") for c in plain]
+    law = found.cells[0].law
+    for cells, told in (
+        (some, f"Not judged: mse of a, b by {law} at generations 1, 3: heavy tail"),
+        (every, f"Not judged: mse of a, b by {law}: heavy tail"),
+    ):
+        noted = replace(found, cells=tuple(cells))
+        show_verification(Console(width=132), study, api.predict(study), noted, 1.0)
+        assert told in capsys.readouterr().out.splitlines()
