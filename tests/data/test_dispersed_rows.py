@@ -114,4 +114,4 @@ def test_rows_that_tell_nothing_of_the_dispersion_have_no_law():
     frame = pd.DataFrame({"count": above + 999 * like_poisson, "a": np.arange(10_000) // 10 % 2})
     made = mcjax.condition(loop(20), MODEL, data=mcjax.Data.from_frame(frame, "count"))
     [prediction] = mcjax.predict(mcjax.Study((made,), generations=1))
-    assert "within a standard deviation" in prediction.inapplicable["first_order"]
+    assert "over the spread of estimates" in prediction.inapplicable["first_order"]

@@ -29,6 +29,7 @@ from mcjax.laws.first_order.population import (
     SlopeMoments,
     Vector,
 )
+from mcjax.laws.first_order.remembered import remembered
 from mcjax.laws.first_order.row_span import MOST_PRODUCTS
 from mcjax.laws.law import Inapplicable
 from mcjax.models.class_scores import (
@@ -60,7 +61,7 @@ class ClassPopulation(Population):
     def __init__(self, origin: AnyOrigin, scores: ClassScores):
         super().__init__(origin)
         self._x, self._others = _rows(origin), scores.others
-        self._chances: dict[bytes, np.ndarray] = {}  # by reader
+        self._chance = remembered(self._chance_at)
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
@@ -117,11 +118,8 @@ class ClassPopulation(Population):
         """Contribution of the draws of labels to the covariance of scores."""
         return information_of_classes(self._x, self._target)
 
-    def _chance(self, reader: Vector) -> Float[np.ndarray, "n J"]:
-        key = reader.tobytes()
-        if key not in self._chances:
-            self._chances[key] = chances(self._x, reader, self._others)
-        return self._chances[key]
+    def _chance_at(self, reader: Vector) -> Float[np.ndarray, "n J"]:
+        return np.asarray(chances(self._x, reader, self._others))
 
     def _gap(self, reader: Vector) -> Float[np.ndarray, "n J"]:
         return self._chance(reader) - self._target

@@ -23,6 +23,7 @@ from mcjax.laws.first_order.population import (
     Vector,
 )
 from mcjax.laws.first_order.predictor_population import SMOOTH
+from mcjax.laws.first_order.remembered import remembered
 from mcjax.laws.first_order.row_span import CHUNK, RowSpan
 from mcjax.laws.first_order.span import Integral
 from mcjax.models.dispersion_scores import ParentCounts, Slopes, rises_of, slopes_at
@@ -126,7 +127,7 @@ class DispersedRows(RowsOfData):
     def __init__(self, origin: AnyOrigin, data: Data):
         super().__init__(origin)
         self._data, self._rows = data, RowSpan(data.x, [])
-        self._known: dict[bytes, _RowScores] = {}  # by reader
+        self._at = remembered(self._scores_at)
 
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
@@ -164,21 +165,18 @@ class DispersedRows(RowsOfData):
             cube += float(np.einsum("nab,nbc,nca->", beside, beside, beside, optimize=True))
         return SlopeMoments(square / n, cube / n)
 
-    def _at(self, reader: Vector) -> _RowScores:
-        key = reader.tobytes()
-        if key not in self._known:
-            number, y = float(reader[-1]), self._data.y
-            at, (first, second) = slopes_at(self._data.x @ reader[:-1], number), rises_of(y, number)
-            e = (at.mean - y) * at.damped
-            g = first - at.level + e
-            self._known[key] = _RowScores(
-                e=e,
-                g=g,
-                curvature=(y + np.exp(-number)) * at.bent,
-                mixed=(y - at.mean) * at.bent,
-                bend=second - g - at.mean * at.bent - y * at.damped**2,
-            )
-        return self._known[key]
+    def _scores_at(self, reader: Vector) -> _RowScores:
+        number, y = float(reader[-1]), self._data.y
+        at, (first, second) = slopes_at(self._data.x @ reader[:-1], number), rises_of(y, number)
+        e = (at.mean - y) * at.damped
+        g = first - at.level + e
+        return _RowScores(
+            e=e,
+            g=g,
+            curvature=(y + np.exp(-number)) * at.bent,
+            mixed=(y - at.mean) * at.bent,
+            bend=second - g - at.mean * at.bent - y * at.damped**2,
+        )
 
 
 class _RowScores(NamedTuple):

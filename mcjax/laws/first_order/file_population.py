@@ -33,6 +33,7 @@ from mcjax.laws.first_order.population import (
     SlopeMoments,
     Vector,
 )
+from mcjax.laws.first_order.remembered import remembered
 from mcjax.laws.first_order.row_span import RowSpan
 from mcjax.laws.law import Inapplicable
 from mcjax.models.class_scores import ClassScores
@@ -63,7 +64,7 @@ class FilePopulation(RowsOfData):
         # the derivatives of other scores do not tell how the mean of many rows bends
         scores = model.scores
         self._bends = isinstance(scores, ScoreMoments) and (scores.canonical or scores.analytic)
-        self._known: dict[bytes, RowSlopes] = {}  # by reader
+        self._slopes = remembered(self._slopes_at)
         self._scores: dict[bytes, Score] = {}
         self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
 
@@ -106,12 +107,9 @@ class FilePopulation(RowsOfData):
     def _rows(self) -> RowSpan:
         return RowSpan(self._data.x, [])
 
-    def _slopes(self, reader: Vector) -> RowSlopes:
-        key = reader.tobytes()
-        if key not in self._known:
-            params, eta = self.origin.params, self._data.x @ reader
-            self._known[key] = row_slopes(self._predictor, params, eta, self._data.y)
-        return self._known[key]
+    def _slopes_at(self, reader: Vector) -> RowSlopes:
+        params, eta = self.origin.params, self._data.x @ reader
+        return row_slopes(self._predictor, params, eta, self._data.y)
 
 
 def rows_of(origin: AnyOrigin, data: Data, model: Model) -> Population:

@@ -18,7 +18,7 @@ from mcjax.study.study import Condition
 def flatness_at_truth(
     condition: Condition, covariances: Float[np.ndarray, "T+1 M p p"]
 ) -> Float[np.ndarray, "T+1 M"]:
-    """Return how much J changes within a standard deviation of estimates, relative to J.
+    """Return how much the mean of J over the spread of estimates differs from J, relative to J.
 
     It is 0 for other models than NB2. What changes J at the same distance to either side of the
     truth is, on average, proportional to a variance. So one covariance says it of all.

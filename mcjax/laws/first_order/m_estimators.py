@@ -57,8 +57,8 @@ from mcjax.ongoing import long_work
 from mcjax.study.study import Condition
 
 FLATTEST = 0.5
-"""Largest relative change of the curvature within a standard deviation of an estimate. Variances
-change by about twice as much, which is allowed for up to this limit."""
+"""Largest relative change of the mean curvature over the spread of an estimate. Variances change by
+about twice as much, which is allowed for up to this limit."""
 CLEAR = 6.0
 """Smallest number of standard deviations between a centre and a jump of what readers keep. In a
 simulation of classes cut off from the tail, variances were right at 9, 10% too large at 4, and
@@ -297,7 +297,7 @@ def _too_flat(where: str, change: float) -> Inapplicable:
     """Return that the curvature is not constant, even roughly."""
     size = f"{change:.0%}" if change < 10 else "more than 1,000%"
     return Inapplicable(
-        f"the curvature of the loss {where} changes by {size} within a standard deviation;"
+        f"the curvature of the loss {where} changes by {size} over the spread of estimates;"
         " give more samples"
     )
 

@@ -69,8 +69,8 @@ class Path:
     covariance : ndarray, shape (T + 1, M p, M p)
         Covariance of xi.
     flatness : ndarray, shape (T + 1, M)
-        How much J has changed within a standard deviation of the estimates, relative to J, in any
-        generation so far: what the law neglects where truths are far apart.
+        How much the mean of J over the spread of the estimates differs from J, relative to J, at
+        most in any generation so far: what the law neglects where truths are far apart.
     clearance : float
         Smallest number of standard deviations between a centre and a jump of what readers keep of
         its data, in any generation; infinite if nothing jumps.

@@ -40,6 +40,9 @@ LONGEST_STEP, HALVINGS = 2.0, 30
 LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
 """Steps to the end of a path, the logarithm of the generations in the largest, and how little a
 path that has settled moves in a generation."""
+NODES, WEIGHTS = (1.0, np.sqrt(6.0)), (3 / 10, 1 / 30)
+"""Nodes to either side of 0, and their weights, of the rule with a node at 1 that integrates
+polynomials of up to seventh degree over a standard normal."""
 PATIENCE = 16
 """Steps after which a path that does not slow down is taken to go on for ever, beside those that a
 move takes to pass through all models."""
@@ -158,15 +161,21 @@ def flatness(
     slope_at: Callable[[np.ndarray], np.ndarray],
     covariance: np.ndarray,
 ) -> float:
-    """Return how much J changes within a standard deviation of an estimate, relative to J.
+    """Return how much the mean of J over the spread of an estimate differs from J, relative to J.
 
-    The law takes J to be constant there. It is the mean change to either side along the widest
-    direction of the covariance, (p, p).
+    The law takes J to be constant there. To second order, errors d of covariance ``Sigma``, (p, p),
+    have a covariance that differs from it by ``-(F Sigma + Sigma F')`` where J is not, with
+    ``F = J^-1 (E[J(mu + d)] - J)``, and the result is the norm of F. Odd changes of J have no
+    mean. Along each eigenvector of Sigma the mean change is that over nodes of a quadrature rule,
+    and these are added up.
     """
     values, vectors = np.linalg.eigh(covariance)
-    step = np.sqrt(max(values[-1], 0.0)) * vectors[:, -1]
-    ends = (slope_at(centre - step) + slope_at(centre + step)) / 2
-    change = np.linalg.solve(slope, ends - slope)
+    mean = np.zeros_like(slope)
+    for step in (np.sqrt(np.maximum(values, 0.0)) * vectors).T:
+        for node, weight in zip(NODES, WEIGHTS, strict=True):
+            for end in (centre - node * step, centre + node * step):
+                mean += weight * (slope_at(end) - slope)
+    change = np.linalg.solve(slope, mean)
     return float(np.linalg.norm(change, 2)) if np.isfinite(change).all() else np.inf
 
 

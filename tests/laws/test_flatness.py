@@ -1,0 +1,74 @@
+"""How much the mean curvature of a loss over the spread of an estimate differs from that at its
+centre, which laws are allowed for."""
+
+import numpy as np
+import pytest
+
+from mcjax.laws.first_order.population_path import flatness
+from mcjax.laws.first_order.remembered import REMEMBERED, remembered
+
+CENTRE = np.array([0.3, -0.2, 0.5])
+SLOPE = np.diag([1.0, 2.0, 4.0])
+COVARIANCE = np.array([[0.5, 0.1, 0.0], [0.1, 0.3, -0.1], [0.0, -0.1, 0.2]])
+
+
+def found(change):
+    """The flatness of a loss whose J differs by ``change(d)`` at a distance d from the centre."""
+    return flatness(CENTRE, SLOPE, lambda at: SLOPE + change(at - CENTRE), COVARIANCE)
+
+
+def test_the_mean_of_a_quadratic_curvature_is_exact():
+    """With ``J(mu + d) = J + C(d) + B(d, d)``, the mean of J is ``J + B : Sigma``, for any C."""
+    rng = np.random.default_rng(0)
+    linear, bilinear = rng.normal(size=(3, 3, 3)), rng.normal(size=(3, 3, 3, 3))
+    mean = np.einsum("abcd,cd->ab", bilinear, COVARIANCE)
+    flat = found(lambda d: linear @ d + bilinear @ d @ d)
+    assert flat == pytest.approx(np.linalg.norm(np.linalg.inv(SLOPE) @ mean, 2), rel=1e-12)
+
+
+def test_changes_in_two_directions_may_cancel():
+    values, vectors = np.linalg.eigh(COVARIANCE)
+    spread = np.diag([1.0, 0.0, 0.0])
+
+    def saddle(d):
+        first, _, last = (vectors.T @ d) ** 2 / values
+        return (first - last) * spread
+
+    assert found(saddle) < 1e-12
+    assert found(lambda d: (vectors.T @ d)[0] ** 2 / values[0] * spread) == pytest.approx(1)
+
+
+def test_exponential_curvature_has_nearly_the_mean_of_a_log_normal():
+    direction = np.array([0.6, 0.8, 0.0])
+    variance = direction @ COVARIANCE @ direction
+    expected = np.exp(variance / 2) - 1
+    assert found(lambda d: (np.exp(direction @ d) - 1) * SLOPE) == pytest.approx(expected, rel=0.05)
+
+
+def test_curvature_that_peaks_a_standard_deviation_away_is_not_constant():
+    """The densities of two sources far apart have such peaks, with a median between."""
+    values, vectors = np.linalg.eigh(COVARIANCE)
+
+    def peaks(d):
+        away = abs(vectors[:, 0] @ d) / np.sqrt(values[0])
+        return np.exp(-(((away - 1) / 0.1) ** 2)) * SLOPE
+
+    assert found(peaks) > 0.5
+
+
+def test_curvature_that_is_no_number_somewhere_is_not_constant():
+    assert found(lambda d: np.full((3, 3), np.inf if d[0] > 0.5 else 0.0)) == np.inf
+
+
+def test_what_is_remembered_of_readers_is_bounded():
+    called = []
+
+    def double(reader):
+        called.append(reader.copy())
+        return 2 * reader
+
+    known = remembered(double)
+    readers = np.arange(REMEMBERED + 1.0)[:, None] + [0.0, 0.5]
+    for reader in (*readers, readers[-1], readers[0]):
+        np.testing.assert_array_equal(known(reader), 2 * reader)
+    assert len(called) == len(readers) + 1  # the first one is forgotten
