@@ -49,11 +49,14 @@ def bound_arguments(
     InputError
         If they are not those that the function takes.
     """
-    signature = inspect.signature(function)
+    signature = _signature(function)
     try:
         return signature.bind(*args, **kwargs)
     except TypeError as error:
         raise _misfit(function, signature, args, kwargs) from error
+
+
+_signature = functools.cache(inspect.signature)  # which takes longer than many a call
 
 
 def _misfit(

@@ -173,6 +173,13 @@ def _extreme(which: Callable[..., Any], values: list[Any]) -> Any:
     return reduce(np.maximum if which is max else np.minimum, values)
 
 
+def _where(which: Any, one: Numbers, other: Numbers) -> Numbers:
+    """Return one where something holds and the other elsewhere, quickly for numbers."""
+    if isinstance(which, np.ndarray):
+        return np.where(which, one, other)
+    return one if which else other
+
+
 def _candidates(shape: NonNormality) -> list[tuple[Any, Any]]:
     """Return the skewness and excess of each interval that is united."""
     skewness, excess = shape
@@ -202,7 +209,7 @@ def _inverse(q: float, s: Numbers, w: Numbers) -> Numbers:
         middle = (low + high) / 2
         u = w * middle * middle
         less = middle * (1 - u / 3 + u * u / 20) < abs(k)
-        low, high = np.where(less, middle, low), np.where(less, high, middle)
+        low, high = _where(less, middle, low), _where(less, high, middle)
     return np.copysign(high, k)
 
 
