@@ -68,7 +68,7 @@ def read_frame(name: str, folder: Path, labels: str | None = None) -> Frame:
     content = unpacked(read_bytes(path), path)
     with naming(path):
         if content[:2] == BEGINS:
-            other = folder / (labels or name.replace("images-idx3", "labels-idx1"))
+            other = folder / (labels or labels_of(name))
             return _images(content, path, other)
         if labels is not None:
             raise InputError("data.labels", "is for images in an idx file; leave it out")
@@ -76,6 +76,14 @@ def read_frame(name: str, folder: Path, labels: str | None = None) -> Frame:
             if content.startswith(magic):
                 return read(content, path)
         return _cifar(content) if path.suffix == ".bin" else _csv(content)
+
+
+def labels_of(images: str) -> str:
+    """Return what the idx file with the labels of images is called, as MNIST names both.
+
+    It is the name itself if that is none of MNIST's.
+    """
+    return images.replace("images-idx3", "labels-idx1")
 
 
 def _parquet(content: bytes, path: Path) -> Frame:
@@ -140,7 +148,8 @@ def _images(content: bytes, path: Path, other: Path) -> Frame:
     if images.ndim < 2:
         raise InputError("", "holds labels and no images; name the file of the images")
     if other == path:
-        raise InputError("data.labels", "is missing; name the idx file with the labels of images")
+        problem = "is missing; name the idx file with the labels, or both files as MNIST does"
+        raise InputError("data.labels", problem)
     with named_by("data.labels"), naming(other):
         labels = idx_array(unpacked(read_bytes(other), other), READ)
         if labels.shape != images.shape[:1]:

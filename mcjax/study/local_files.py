@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mcjax.data.frames import labels_of
 from mcjax.data.images import IDX
 from mcjax.errors import FileError, InputError, did_you_mean, naming
 from mcjax.study.load import builtin_name, study_of
@@ -126,8 +127,12 @@ def _named(text: str, takes: dict[str, Taken]) -> tuple[str, Path]:
 
 def _further_family(tables: Tables, place: Path, names: Sequence[str]) -> None:
     """Add a family that has the images of a file as rows of data."""
-    file = str(_file_in(place, names))
-    tables["grid"]["family"].append({"name": "logistic", "data": DATA | {"file": file}})
+    file = _file_in(place, names)
+    labels = file.with_name(labels_of(file.name))
+    if file.is_file() and not labels.exists():
+        problem = f"names {file}, whose labels are missing; put {labels.name} beside it"
+        raise InputError(OPTION, problem)
+    tables["grid"]["family"].append({"name": "logistic", "data": DATA | {"file": str(file)}})
 
 
 def _file_in(place: Path, names: Sequence[str]) -> Path:

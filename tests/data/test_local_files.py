@@ -106,12 +106,30 @@ def test_what_is_no_data_set_is_refused(study, given, told):
 
 @pytest.mark.parametrize("at", ["folder", "file"])
 def test_a_file_that_cannot_be_read_is_the_fault_of_its_option(study, tmp_path, at):
-    bad = tmp_path / "train-images-idx3-ubyte.gz"
+    bad = images(tmp_path, gzip.compress, ".gz")
     bad.write_bytes(gzip.compress(b"images")[:-9])
     given = f"mnist={tmp_path if at == 'folder' else bad}"
     with pytest.raises(mcjax.InputError) as caught:
         study_with_files(study, [given])
     assert str(caught.value).startswith(f"--with {given}: {bad} is a damaged gzip file; fetch it")
+
+
+@pytest.mark.parametrize("at", ["folder", "file"])
+def test_labels_that_are_missing_are_the_fault_of_the_option(study, tmp_path, at):
+    file = images(tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(mcjax.InputError) as caught:
+        study_with_files(study, [f"mnist={tmp_path if at == 'folder' else file}"])
+    told = f"names {file}, whose labels are missing; put train-labels-idx1-ubyte beside it"
+    assert str(caught.value) == f"--with: {told}"
+
+
+def test_images_of_another_name_are_the_fault_of_their_option(study, tmp_path):
+    given = f"mnist={images(tmp_path).rename(tmp_path / 'digits')}"
+    with pytest.raises(mcjax.InputError) as caught:
+        study_with_files(study, [given])
+    assert str(caught.value).startswith(f"--with {given}: gives other rows")
+    assert "or both files as MNIST does" in str(caught.value)
 
 
 def test_rows_that_do_not_fit_are_the_fault_of_their_option(study, tmp_path):
