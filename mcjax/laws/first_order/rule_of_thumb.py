@@ -69,7 +69,10 @@ def _concentration(condition: Condition) -> float:
         axis = axis_of(condition)
     except Inapplicable:
         return 1.0
-    size, grid = condition.network.size, grid_for(axis.gamma)
+    try:
+        size, grid = condition.network.size, grid_for(axis.gamma)
+    except Inapplicable:
+        return math.inf
     one = Generations(([Sample(1, size, None, {0: 1.0})],), (0,), {})
     found = leverage_of(one, expansions(condition, grid, axis.gamma), grid, size=1, p=p)
     ratio = float(found[0, 0]) / (p * (p + 2) * (p + 4))

@@ -23,7 +23,13 @@ from mcjax.chains.layout import Feeds, network_arrays, shape_of, tables_of
 from mcjax.estimators.penalty import Firth
 from mcjax.laws.law import Inapplicable
 from mcjax.laws.second_order.recursion import State, advance, before, settled
-from mcjax.laws.second_order.row_tensors import Grid, RowTensors, grid_for, noise_axes
+from mcjax.laws.second_order.row_tensors import (
+    FARTHEST,
+    Grid,
+    RowTensors,
+    grid_for,
+    noise_axes,
+)
 from mcjax.laws.second_order.samples import Sample, kept_streams, samples_of
 from mcjax.laws.second_order.step import Layout, Step, step_of
 from mcjax.laws.validity import FullThirdCumulants, ThirdCumulants
@@ -38,7 +44,7 @@ class Axis(NamedTuple):
     Attributes
     ----------
     gamma : float
-        Standard deviation of the predictor.
+        Standard deviation of the predictor; a smaller one where nothing depends on it.
     along, across : ndarray, shape (p, p)
         What ``u u'`` and ``I - u u'`` become in the coordinates of theta.
     direction : ndarray, shape (p,)
@@ -125,6 +131,9 @@ def axis_of(condition: Condition) -> Axis:
     whitened = root.T @ condition.theta
     gamma = float(np.linalg.norm(whitened))
     unit = whitened / gamma if gamma > 0 else np.eye(len(whitened))[0]
+    scores = condition.model.scores
+    if isinstance(scores, ScoreMoments) and scores.location:  # moments do not depend on gamma
+        gamma = min(gamma, FARTHEST)
     direction = np.linalg.solve(root.T, unit)
     along = np.outer(direction, direction)
     return Axis(gamma, along, np.linalg.inv(condition.covariance) - along, direction)

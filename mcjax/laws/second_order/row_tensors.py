@@ -24,10 +24,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from mcjax.laws.law import Inapplicable
 from mcjax.models.score_expansion import Eta, Orders, ScoreExpansion
 
 FARTHEST, STEP, STEP_OF_POLES = 14.0, 0.05, 0.25
 """Half width of the grid, its step, and the step times gamma, where that is smaller."""
+FINEST = 1e4
+"""Largest gamma, for which the grid has millions of places."""
 NORMAL = np.array([1.0, 0.0, 1.0, 0.0, 3.0])
 """Moments of a standard normal number."""
 
@@ -55,7 +58,17 @@ def grid_for(gamma: float) -> Grid:
     """Return a grid on which functions of ``gamma z`` are integrated to rounding.
 
     Exponential functions of ``3 gamma z`` have their mass around ``3 gamma``, which lies inside.
+
+    Raises
+    ------
+    Inapplicable
+        If the grid would be too fine for memory.
     """
+    if not gamma <= FINEST:
+        raise Inapplicable(
+            f"predictors have a standard deviation of {gamma:.2g}, and moments are integrated up to"
+            f" {FINEST:g} (theta too large)"
+        )
     end = FARTHEST + 3 * min(gamma, FARTHEST)
     step = min(STEP, STEP_OF_POLES / max(gamma, 1e-9))
     z = np.linspace(-end, end, 2 * math.ceil(end / step) + 1)
