@@ -23,6 +23,7 @@ from mcjax.estimators.estimator import Dataset, Estimator, Fit
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.objective import gradient_and_hessian
 from mcjax.faults import users_code
+from mcjax.models.dispersion_scores import DispersionScores
 from mcjax.models.model import Model
 from mcjax.models.row_slopes import row_slopes
 from mcjax.numbers import how_many
@@ -36,6 +37,10 @@ _SEPARATED = (
     "a plane separates the labels, or the loss falls for ever as parameters grow, so no estimate"
     " exists; set penalty = { ridge = 0.01 } in [family], because more samples or a Firth penalty"
     " do not move the population"
+)
+_NO_DISPERSION = (
+    "the counts seem no more spread than their means, which is a dispersion of 0; set name ="
+    ' "poisson" in [family], or penalty = { ridge = 0.01 }'
 )
 STEPS = 20
 """Largest number of Newton steps after the fit, to a root that is exact to rounding."""
@@ -91,10 +96,14 @@ def _fitted(problem: _Problem) -> Float[np.ndarray, " q"]:
         if status == Status.CONVERGED:
             theta = _polished(model, data, theta)
     if status != Status.CONVERGED:
+        advice = status.advice
+        if status == Status.SEPARATED:
+            alike = isinstance(model.scores, DispersionScores)
+            advice = _NO_DISPERSION if alike and data.y.any() else _SEPARATED
         raise InputError(
             FIELD,
             f"has no fit of {model.name} to all {how_many(len(data.y), 'row')}"
-            f" ({status.reason}): {_SEPARATED if status == Status.SEPARATED else status.advice}",
+            f" ({status.reason}): {advice}",
         )
     theta.setflags(write=False)
     return theta

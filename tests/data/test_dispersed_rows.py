@@ -115,3 +115,12 @@ def test_rows_that_tell_nothing_of_the_dispersion_have_no_law():
     made = mcjax.condition(loop(20), MODEL, data=mcjax.Data.from_frame(frame, "count"))
     [prediction] = mcjax.predict(mcjax.Study((made,), generations=1))
     assert "over the spread of estimates" in prediction.inapplicable["first_order"]
+
+
+def test_counts_no_more_spread_than_their_means_are_advised_of_poisson():
+    rng = np.random.default_rng(0)
+    for count, advice in ((rng.binomial(4, 0.5, N), 'set name = "poisson"'), (0, "ridge = 0.01")):
+        with pytest.raises(mcjax.InputError, match=r"\(separated\)") as caught:
+            mcjax.condition(loop(100), MODEL, data=data_for(FRAME.assign(count=count)))
+        assert advice in str(caught.value)
+        assert ("poisson" in str(caught.value)) == ("poisson" in advice)
