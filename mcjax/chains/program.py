@@ -23,12 +23,14 @@ class Path(StrEnum):
     """Path on which chains run.
 
     Row by row with any estimator (:mod:`mcjax.chains.reference`), the same with fits of many
-    parameters by products of matrices (:mod:`mcjax.estimators.chord`), many fits at once
+    parameters by products of matrices (:mod:`mcjax.estimators.chord`), or by predictors found in
+    the loss (:mod:`mcjax.estimators.found_predictors`), many fits at once
     (:mod:`mcjax.chains.fast`), or without rows (:mod:`mcjax.chains.statistics`).
     """
 
     REFERENCE = "reference"
     PRODUCTS = "products"
+    PREDICTORS = "predictors"
     FAST = "fast"
     STATISTICS = "statistics"
 
@@ -41,6 +43,16 @@ class Path(StrEnum):
     def fits_together(self) -> bool:
         """True if the fits of a block of chains are one computation."""
         return self is Path.FAST
+
+    @property
+    def finds_predictors(self) -> bool:
+        """True if fits are by predictors that are found in the loss."""
+        return self is Path.PREDICTORS
+
+    @property
+    def has_barriers(self) -> bool:
+        """True if barriers keep stages apart."""
+        return self in (Path.PREDICTORS, Path.FAST)
 
     @property
     def reorders_sums(self) -> bool:

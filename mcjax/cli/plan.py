@@ -166,6 +166,8 @@ def _show_cost(study: Study, planned: Plan, cost: dict[str, Any]) -> None:
             f" {how_many(program['chunk'], 'chain')} at a time.",
             markup=False,
         )
+        if program["path"].finds_predictors:
+            console.print("Fits are by linear predictors that are found in the loss.")
         if program["reason"]:
             plain = program["path"].plain
             what = "It is on the reference path" if plain else "Rows are drawn"

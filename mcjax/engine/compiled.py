@@ -31,6 +31,7 @@ from mcjax.engine.routes import Route, estimator_of, route_of
 from mcjax.engine.task import Task
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.chord import Chord
+from mcjax.estimators.found_predictors import FoundNewton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.network.drawn import Drawn
 from mcjax.study.covariates import Covariates, NormalCovariates
@@ -236,6 +237,8 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     main, *others = _fittings(first) or (Fitting(usual, usual),)
     if route.path is Path.PRODUCTS:
         main, others = Fitting(Chord(), Chord()), []
+    elif route.path is Path.PREDICTORS:
+        main, others = Fitting(FoundNewton(), FoundNewton()), []
     program = Program(
         study.generations,
         route.path,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mcjax.chains.program import Fitting, StartArrays
+from mcjax.errors import InputError
 from mcjax.estimators.chord import fits_by_chords
 from mcjax.estimators.estimator import Estimator
+from mcjax.estimators.found_predictors import predictors_found
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.newton import Newton
 from mcjax.estimators.starts import BEHIND, MINIMUM
+from mcjax.faults import is_users
+from mcjax.models.model import Model
 from mcjax.study.settings import Solver
 from mcjax.study.study import Condition
 
@@ -25,6 +34,29 @@ def solver_of(condition: Condition, solver: Solver = "auto") -> Estimator:
         few = len(condition.theta) <= MANY_PARAMETERS or fits_by_chords(condition.model)
         return Newton() if few else LBFGS()
     return Newton() if solver == "newton" else LBFGS()
+
+
+def predictors_of(condition: Condition) -> int:
+    """Return how many linear predictors are found in a user's loss of theta; 0 if none are."""
+    model, p = condition.model, len(condition.theta)
+    if model.predictor is not None or model.predictors is not None or not is_users(model.loss):
+        return 0
+    return _found(jax.tree.structure(model), p, model.covariates_for(p))
+
+
+@lru_cache(maxsize=256)
+def _found(model: Any, p: int, covariates: int) -> int:
+    """Return how many predictors are found in the loss of a model without its numbers."""
+    numbers = [jnp.zeros(()) for _ in range(model.num_leaves)]
+    built: Model = jax.tree.unflatten(model, numbers)
+    theta, x = built.parameters(jnp.zeros(p)), jnp.zeros(covariates)
+    words = (jnp.uint32(1), jnp.uint32(2))
+    try:
+        y = jax.eval_shape(lambda t: built.sample(built.params, t, x, words), theta)
+        found = predictors_found(built, theta, x, jnp.zeros(y.shape, y.dtype))
+    except InputError:  # the checks of users' functions tell
+        return 0
+    return 0 if found is None else len(found.parameters)
 
 
 def fittings_of(condition: Condition) -> tuple[Fitting, ...]:

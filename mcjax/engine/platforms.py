@@ -86,7 +86,7 @@ def stage_boundary(path: Path, platform: str) -> Boundary:
     """
     if platform != "cpu":
         return fused
-    return barrier if path.fits_together else conditional
+    return barrier if path.has_barriers else conditional
 
 
 def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
@@ -98,9 +98,10 @@ def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
     if path.plain or platform != "cpu":
         return {}
     if not path.reorders_sums:
+        off = ("cpu-parallel-task-assigner", "cse_barrier_expander")
         return {
             "xla_cpu_prefer_vector_width": 512,
-            "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+            "xla_disable_hlo_passes": ",".join(off[: 1 + path.has_barriers]),
         }
     return {
         # allow sums to be reordered; otherwise sums over rows are not vectorised (7 times as slow)

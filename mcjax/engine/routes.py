@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mcjax.chains.fast import reason_against
 from mcjax.chains.program import Path
-from mcjax.engine.fine_tuning import fittings_of, solver_of
+from mcjax.engine.fine_tuning import fittings_of, predictors_of, solver_of
 from mcjax.estimators.chord import fits_by_chords
 from mcjax.estimators.estimator import Estimator
 from mcjax.estimators.newton import Newton
@@ -72,6 +72,8 @@ def route_of(condition: Condition, study: Study) -> Route:
     estimator = estimator_of(condition, study.solver)
     if _by_products(condition, estimator):
         return Route(Path.PRODUCTS, reason)
+    if predictors_of(condition) and _by_newton(condition, estimator):
+        return Route(Path.PREDICTORS, reason)
     against = reason_against(
         condition.model,
         len(condition.theta),
@@ -96,6 +98,11 @@ def _by_products(condition: Condition, estimator: Estimator) -> bool:
     """Return whether Newton fits of so many parameters are quicker by products of matrices."""
     if len(condition.theta) <= MOST or not fits_by_chords(condition.model):
         return False
+    return _by_newton(condition, estimator)
+
+
+def _by_newton(condition: Condition, estimator: Estimator) -> bool:
+    """Return whether all fits are by Newton's method, with its limit of steps."""
     if condition.chosen_estimator is None:
         return estimator == Newton()
     return all(way.first == way.later == Newton() for way in fittings_of(condition))

@@ -47,6 +47,8 @@ OVERSHOT = 0.9
 
 Solve = Callable[[Any, Any], tuple[Array, Array]]
 """Solves a system for a Newton step, as :func:`solve_newton` does."""
+Derivatives = Callable[[Problem, Dataset, Any], tuple[Array, Array]]
+"""Returns gradient and Hessian of the mean loss, as :func:`gradient_and_hessian` does."""
 
 
 @explained
@@ -255,7 +257,13 @@ def damped_newton(solve: Solve = solve_newton) -> optax.GradientTransformationEx
 
 
 def fit_damped(
-    model: Problem, data: Dataset, start: Any, *, limit: int, solve: Solve = solve_newton
+    model: Problem,
+    data: Dataset,
+    start: Any,
+    *,
+    limit: int,
+    solve: Solve = solve_newton,
+    derivatives: Derivatives = gradient_and_hessian,
 ) -> Fit:
     """Fit a data set by damped Newton steps, which ``solve`` solves for; by default, LAPACK."""
     flat, unravel = ravel_pytree(start)
@@ -263,7 +271,7 @@ def fit_damped(
 
     def step(loop: Loop) -> Loop:
         theta = unravel(loop.theta)
-        gradient, hessian = gradient_and_hessian(model, data, theta)
+        gradient, hessian = derivatives(model, data, theta)
         updates, state = optimiser.update(
             gradient, loop.optimiser, loop.theta, gradient=gradient, hessian=hessian
         )

@@ -117,7 +117,8 @@ OTHERS = {
     ),
     "pool of rows": ("reference", of(mcjax.logistic(), net(memory=mcjax.Accumulate())), {}),
     "subsample": ("reference", of(mcjax.logistic(), net(memory=mcjax.Subsample())), {}),
-    "user's": ("reference", of(USERS), {}),
+    "user's": ("reference", of(USERS), {"path": "reference"}),
+    "user's, predictors found": ("predictors", of(USERS), {}),
     "user's, L-BFGS": ("reference", of(USERS, estimator=mcjax.LBFGS()), {}),
 }
 PROGRAMS = QUICK | OTHERS

@@ -24,6 +24,7 @@ from mcjax.errors import InputError
 from mcjax.estimators import newton_rows, quantile_rows
 from mcjax.estimators.chord import Chord
 from mcjax.estimators.em import EM
+from mcjax.estimators.found_predictors import FoundNewton
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.estimators.lbfgs import LBFGS
 from mcjax.estimators.minimum_norm import MinimumNorm
@@ -59,6 +60,7 @@ ESTIMATORS = {
     "Newton": Newton(),
     "NewtonByRows": ByRows(newton_rows.fit_rows),
     "Chord": Chord(),
+    "FoundNewton": FoundNewton(),
     "LBFGS": LBFGS(),
     "SufficientStatistics": SufficientStatistics(),
     "QuantileLP": QuantileLP(),
@@ -73,6 +75,7 @@ SERVES = {
     ),
     "NewtonByRows": ("linear", "logistic", "poisson", "huber", "ridge", "ridge logistic"),
     "Chord": ("logistic", "poisson", "huber", "ridge logistic"),
+    "FoundNewton": ("two blocks", "ridge two blocks"),
     "LBFGS": ("logistic", "two blocks", "ridge", "ridge two blocks"),
     "SufficientStatistics": ("linear", "gaussian", "categorical", "bernoulli", "poisson_mean"),
     "QuantileLP": ("quantile", "ridge quantile"),
@@ -86,6 +89,7 @@ BY_DEFAULT = {
     *(("NewtonByRows", "ridge logistic"), ("LBFGS", "logistic"), ("QuantileLP", "quantile")),
     *(("SufficientStatistics", "linear"), ("MinimumNorm", "tall"), ("Optax", "linear")),
     *(("QuantileByRows", "quantile"), ("Chord", "logistic")),
+    ("FoundNewton", "two blocks"),
 }
 every = pytest.mark.parametrize(
     ("name", "problem"),
