@@ -30,6 +30,7 @@ WRONG_CALLS = [
     (lambda: mcjax.Study((ONE,), chainz=3), "chainz", "did you mean 'chains'?"),
     (lambda: mcjax.Study(), "conditions", "is missing; Study takes conditions, generations"),
     (lambda: mcjax.Survey(2, 100, models=3), "models", "is given twice; Survey takes models"),
+    (lambda: mcjax.Survey(2, generations=3), "run.generations", "give more, to tell growth"),
     (lambda: mcjax.Newton(1, 2), "Newton", "has 2 arguments without a name; give at most 1"),
     (lambda: mcjax.Fit(thta=1), "thta", "did you mean 'theta'?"),
     (lambda: mcjax.Feed("a", "b"), "samples", "is missing; Feed takes origin, reader"),

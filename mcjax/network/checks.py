@@ -88,7 +88,8 @@ def _in_order(net: Network, feeds: FeedColumns) -> bool:
 def check_count(field: str, count: int) -> None:
     """Raise InputError for what is no number of samples or models."""
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
-        raise InputError(field, f"is {count!r}; give a whole number from 1 to {MOST}")
+        found = "is missing" if count is None else f"is {count!r}"
+        raise InputError(field, f"{found}; give a whole number from 1 to {MOST}")
 
 
 def check_weight(field: str, weight: float, zero: bool = False) -> None:

@@ -22,6 +22,18 @@ from mcjax.text import csv_text, strict_json
 PART = ".part"
 """Suffix of a file that is still being written."""
 LOCK = ".lock"
+DAMAGED = "is damaged; name another folder"
+FORMAT = 1
+"""Number of the format of folders, which grows when older versions would misread them."""
+
+
+def check_format(about: dict[str, Any], folder: Path) -> None:
+    """Raise InputError if a folder, described by its ``study.json``, has another format."""
+    found = about.get("format", FORMAT)  # folders had no number at first
+    if found != FORMAT:
+        problem = f"has the format {found!r}, and this version of mcjax knows {FORMAT}"
+        advice = "name another folder, or use the version that wrote it"
+        raise InputError("format", f"{problem}; {advice}", str(folder / "study.json"))
 
 
 class ResultFolder:
@@ -39,8 +51,8 @@ class ResultFolder:
     Raises
     ------
     InputError
-        If the folder holds other results, cannot be used, or is in use by another process. Nothing
-        in it is changed then.
+        If the folder holds other results, or some of another format, cannot be used, or is in use
+        by another process. Nothing in it is changed then.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], identity: str):
@@ -83,7 +95,8 @@ class ResultFolder:
             "started": datetime.now(UTC).isoformat(timespec="seconds")
         }
         self.write_json(
-            "study.json", {"identity": identity, **about, "environment": self.environment}
+            "study.json",
+            {"format": FORMAT, "identity": identity, **about, "environment": self.environment},
         )
 
     @property
@@ -92,9 +105,13 @@ class ResultFolder:
 
     def _read_identity(self) -> str:
         try:
-            return str(json.loads(self._about.read_text(encoding=ENCODING))["identity"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError("", "is damaged; name another folder", str(self._about)) from error
+            about = {"identity": "", **json.loads(self._about.read_text(encoding=ENCODING))}
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError("", DAMAGED, str(self._about)) from error
+        check_format(about, self.path)
+        if not about["identity"]:
+            raise InputError("", DAMAGED, str(self._about))
+        return str(about["identity"])
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a value as strict JSON, in which a number that is not finite is null."""

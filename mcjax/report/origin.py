@@ -13,6 +13,7 @@ import jax
 
 from mcjax.errors import InputError
 from mcjax.files import ENCODING, read_text
+from mcjax.report.folder import FORMAT, check_format
 from mcjax.study.identity import identity
 from mcjax.study.load import builtin_file
 from mcjax.study.local_files import study_with_files
@@ -38,22 +39,28 @@ def read_about(folder: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the folder holds no results of a study, or damaged ones.
+        If the folder holds no results of a study, damaged ones, or some of another format.
     """
     path = folder / "study.json"
     if not path.is_file():
         raise InputError("", "holds no results; name a folder that verify --out kept", str(folder))
     try:
-        about = json.loads(path.read_text(encoding=ENCODING))
-        kept = {
-            "identity": about["identity"],
-            "source": dict(about.get("source") or {}),
-            "environment": dict(about.get("environment") or {}),
-            "path": str(dict(about.get("settings") or {}).get("path", "auto")),
-            "generators": "generators" in about,
-        }
+        about = dict(json.loads(path.read_text(encoding=ENCODING)))
+        other = about.get("format", FORMAT) != FORMAT
+        kept = (
+            {}
+            if other
+            else {
+                "identity": about["identity"],
+                "source": dict(about.get("source") or {}),
+                "environment": dict(about.get("environment") or {}),
+                "path": str(dict(about.get("settings") or {}).get("path", "auto")),
+                "generators": "generators" in about,
+            }
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError("", "is damaged; run verify into another folder", str(path)) from error
+    check_format(about, folder)
     if "survey" in about:
         raise InputError("", "holds a survey; name a folder with a study", str(folder))
     return kept

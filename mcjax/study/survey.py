@@ -82,9 +82,12 @@ class Survey:
         if not 1 <= self.models <= MOST_ENUMERATED:
             raise InputError("survey.models", f"is {self.models}; give 1 to {MOST_ENUMERATED}")
         if self.samples < 100:
-            raise InputError("survey.samples", "is below 100, too few for a first-order law")
+            raise InputError("survey.samples", "is below 100; give more, for a first-order law")
         if self.generations < 16:
-            raise InputError("run.generations", "is below 16, too few to tell growth from a limit")
+            raise InputError(
+                "run.generations",
+                "is below 16; give more, to tell growth",
+            )
         for field, low, high in (
             ("survey.samples", 1, MOST),
             ("run.generations", 0, 1_000_000),

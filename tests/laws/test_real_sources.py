@@ -309,7 +309,7 @@ def test_a_file_with_sources(tmp_path):
         (
             'from = "real"\nto = "b"\nsamples = 30',
             'from = "b"\nto = "b"',
-            "samples: is None; give a whole number",
+            "samples: is missing; give a whole number",
         ),
         ('models = ["a", "b"]', 'models = ["a", "b"]\nmemory = "subsample"', "is 'subsample'"),
         (

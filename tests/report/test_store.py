@@ -14,6 +14,8 @@ from mcjax import api
 from mcjax.engine.outcome import Tally
 from mcjax.errors import InputError
 from mcjax.estimators.registry import make_estimator
+from mcjax.report.folder import FORMAT
+from mcjax.report.origin import read_about
 from mcjax.report.store import Store
 from mcjax.study.identity import describe, identity
 
@@ -195,6 +197,23 @@ def test_a_damaged_study_file_is_named(text, study, folder):
         Store(folder, study)
     assert caught.value.file == str(folder / "study.json")
     assert (folder / "study.json").read_text() == text
+
+
+def test_another_format_is_refused_by_its_number(study, folder):
+    Store(folder, study)
+    path = folder / "study.json"
+    about = json.loads(path.read_text())
+    assert about.pop("format") == FORMAT
+    path.write_text(json.dumps(about))  # as of the first folders
+    assert read_about(folder)["identity"] == about["identity"]
+    Store(folder, study)
+    for changed in ({**about, "format": 99}, {"format": 99}):
+        text = json.dumps(changed)
+        path.write_text(text)
+        for read in (lambda: read_about(folder), lambda: Store(folder, study)):
+            with pytest.raises(InputError, match=r"format: has the format 99.*; name another"):
+                read()
+        assert path.read_text() == text
 
 
 # -- what others read
