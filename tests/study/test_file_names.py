@@ -68,6 +68,11 @@ def test_the_same_files_in_two_folders_are_the_same_study(placed, tmp_path, fiel
         (["/a/rows.csv", "b/rows.csv"], ["rows.csv", "b/rows.csv"]),
         (["/a/rows.csv", "rows.csv"], ["a/rows.csv", "rows.csv"]),
         (["/a/x/rows.csv", "/b/x/rows.csv"], ["a/x/rows.csv", "b/x/rows.csv"]),
+        (["/a/x/rows.csv", "/a/y/more.csv"], ["rows.csv", "more.csv"]),
+        (
+            ["/a/x/rows.csv", "/a/y/more.csv", "/b/rows.csv"],
+            ["x/rows.csv", "y/more.csv", "b/rows.csv"],
+        ),
         ([{"file": "/a/rows.csv", "rows": 9}, [True]], [{"file": "rows.csv", "rows": 9}, [True]]),
         ([1.0, "statsmodels:engel"], [1.0, "statsmodels:engel"]),
         ([], []),
