@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from mcjax.engine.outcome import Outcome
 from mcjax.engine.routes import route_of
 from mcjax.laws.prediction import Prediction, Predictions
 from mcjax.numbers import how_many
@@ -71,6 +72,10 @@ def show_verification(
                     growth = ""
                 row = _row(by_row.get(place, []))
                 table.add_row(label(model), Text(_fated(law, i)), growth, *row)
+        if not predicted.laws and verification.outcomes:
+            for i, model in enumerate(condition.network.models):
+                simulated = _simulated(verification.outcomes[position], i)
+                table.add_row(label(model), "none", "", simulated)
         if condition.name:
             console.print(label(condition.name), style="italic", soft_wrap=True)
         show_table(console, table)
@@ -260,6 +265,15 @@ def _times(noted: Sequence[Cell], cells: Sequence[Cell]) -> str:
     if len(times) > MOST_NAMES:
         return f" at {how_many(len(times), 'generation')} from {times[0]} to {times[-1]}"
     return f" at generation{'s' * (len(times) > 1)} {', '.join(map(str, times))}"
+
+
+def _simulated(outcome: Outcome, model: int) -> str:
+    """Return the mean squared error of a model at the last generation, if no chain is lost."""
+    squared = outcome.moments.squared
+    left = squared.chains[-1, model]
+    if left < outcome.chains:  # a mean over the surviving chains would mislead
+        return f"{left} left"
+    return with_error(squared.mean[-1, model], squared.standard_error()[-1, model])
 
 
 def _row(cells: Sequence[Cell]) -> list[str]:

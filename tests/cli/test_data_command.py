@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import mcjax
 from mcjax.figures.page import pages
+from mcjax.report.tables import show_verification
+from mcjax.text import with_error
 
 STUDY = """
 [network]
@@ -131,6 +134,22 @@ def test_a_page_says_what_was_read(study):
     texts = pages(one, found.predictions, found, seconds=0.0, about=about)
     for text in texts.values():
         assert f"Read: 80 rows, 3 covariates from {study.parent / 'rows.csv'}, target y." in text
+
+
+def test_what_no_law_predicts_is_shown_as_simulated(study, capsys):
+    """Unless chains are lost, of which those that are left would mislead."""
+    one = replace(mcjax.load_study(study), chains=40)
+    found = mcjax.verify(one)
+    without = [replace(each, laws={}) for each in found.predictions]
+    [outcome] = found.outcomes
+    few = outcome.moments.squared._replace(chains=outcome.moments.squared.chains - 1)
+    lost = outcome._replace(moments=outcome.moments._replace(squared=few))
+    mse = with_error(found.cells[-1].empirical, found.cells[-1].standard_error)
+    for each, told in ((outcome, mse), (lost, "39 left")):
+        shown = replace(found, cells=(), outcomes=(each,))
+        show_verification(Console(width=134), one, without, shown, 0.0)
+        [row] = [line for line in capsys.readouterr().out.splitlines() if " none " in line]
+        assert told in row
 
 
 def test_a_source_with_a_file_needs_data(study, call):
