@@ -230,6 +230,7 @@ def test_a_penalty_that_does_not_bend_the_loss_is_refuted(name, monkeypatch):
 
     monkeypatch.setattr(population_path, "centre_of", without_curvature)
     monkeypatch.setattr(path_system, "settled", lambda *_: None)  # the wrong path seldom does
+    monkeypatch.setattr(path_system, "flatness", lambda *_: 0.0)  # from the right slope
     wrong = strict(api.predict(ladder(name)))
     monkeypatch.undo()
     assert verdict(name, wrong) == REFUTED
