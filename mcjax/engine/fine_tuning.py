@@ -26,12 +26,15 @@ from mcjax.study.study import Condition
 MANY_PARAMETERS = 64
 """Above this p, where every step has a Hessian, it costs more than it saves, and L-BFGS is the
 default."""
+MANY_WITH_PREDICTORS = 100
+"""The same where predictors are found, in which derivatives cost less."""
 
 
 def solver_of(condition: Condition, solver: Solver = "auto") -> Estimator:
     """Return the solver of models that have no estimator of their own."""
     if solver == "auto":
-        few = len(condition.theta) <= MANY_PARAMETERS or fits_by_chords(condition.model)
+        most = MANY_WITH_PREDICTORS if predictors_of(condition) else MANY_PARAMETERS
+        few = len(condition.theta) <= most or fits_by_chords(condition.model)
         return Newton() if few else LBFGS()
     return Newton() if solver == "newton" else LBFGS()
 
