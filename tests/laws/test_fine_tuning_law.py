@@ -267,6 +267,10 @@ SENTENCES = {
         mcjax.Optax(optax.adam(0.1), 4, name="adam(0.1)", start="own"),
         "the steps of adam(0.1) have no linear law",
     ),
+    "rounding errors that are multiplied": (
+        mcjax.Optax(optax.sgd(100.0), 4, start="own"),
+        "from the minimum by 1e+08, and rounding errors with it",
+    ),
     "divergence": (mcjax.Optax(optax.sgd(1e250), 4, start="own"), "steps of the optimiser diverge"),
 }
 

@@ -46,6 +46,9 @@ CARRIED = Reason(
     "the state of the optimiser goes on from the steps of generation 0, and the law is for models"
     " that are fitted to the minimum there"
 )
+FARTHEST = 1e5
+"""By how much steps may at most multiply the distance of their start from the minimum. They
+multiply rounding errors of labels as well, which are 6e-8 of the labels in single precision."""
 UNKNOWN_BIAS = "the part of order 1/n of mean errors is not known of fits that take steps"
 
 
@@ -285,7 +288,7 @@ class StepsOfModels:
         if any(key[0] == id(estimator) for key in self.measured):  # which shows that they are not
             return None
         try:
-            return step_map(
+            found = step_map(
                 estimator,
                 hessian,
                 condition.theta,
@@ -296,6 +299,13 @@ class StepsOfModels:
             if estimator.carries:
                 raise
             return None
+        farther = np.linalg.norm(found.kept[: len(hessian), : len(hessian)], 2)
+        if not farther <= FARTHEST:
+            raise Inapplicable(
+                f"the steps overshoot: they multiply the distance of their start from the minimum"
+                f" by {farther:.1g}, and rounding errors with it; set estimator.learning_rate lower"
+            )
+        return found
 
     def _measured(self, means: Means, model: int, estimator: Optax) -> Maps:
         """Return the maps of a model whose steps are not linear."""
