@@ -35,6 +35,8 @@ class Encoding:
         The columns of covariates.
     positive : tuple
         Labels that count as 1 while all others are 0; empty if labels are numbers.
+    pair : tuple
+        The two labels of which the last counts as 1, because nothing was said of them; or empty.
     classes : tuple
         Labels in the order of the classes; empty if labels are numbers, or 0 and 1.
     levels : dict of str to tuple
@@ -52,6 +54,7 @@ class Encoding:
     target: str
     columns: tuple[str, ...]
     positive: tuple[Any, ...]
+    pair: tuple[Any, ...]
     classes: tuple[Any, ...]
     levels: dict[str, tuple[Any, ...]]
     intercept: bool
@@ -71,6 +74,15 @@ class Encoding:
     def labels(self, frame: pd.DataFrame) -> Float[np.ndarray, " n"]:
         """Return the label of each row of a frame, (n,)."""
         column = frame[self.target]
+        outside = ~column.isin(self.pair)
+        if self.pair and outside.any():
+            one, other = self.pair
+            raise InputError(
+                "data.positive",
+                f"is missing: labels are {one!r} and {other!r}, and those of"
+                f" {how_many(int(outside.sum()), 'row')} are not, such as"
+                f" {str(column[outside].iloc[0])[:40]!r}; say which labels count as 1",
+            )
         if self.positive:
             return np.asarray(column.isin(self.positive), float)
         if self.classes:
@@ -149,10 +161,12 @@ def encoding_of(
         )
     if standardise:
         scale = np.where(spread > 0, spread, 1.0)
+    pair = () if classes or positive else _two_labels(frame[target])
     made = Encoding(
         target=target,
         columns=columns,
-        positive=() if classes else positive or _two_labels(frame[target]),
+        positive=positive or pair[1:],
+        pair=pair,
         classes=classes,
         levels=levels,
         intercept=intercept,
@@ -257,7 +271,7 @@ def _places(column: pd.Series, classes: tuple[Any, ...]) -> np.ndarray:
 
 
 def _two_labels(column: pd.Series) -> tuple[Any, ...]:
-    """Return the text that counts as 1, the last of two; nothing for a column of numbers."""
+    """Return the two texts of a column; nothing for a column of numbers."""
     if _is_numeric(column):
         return ()
     found = _levels(column)
@@ -267,7 +281,7 @@ def _two_labels(column: pd.Series) -> tuple[Any, ...]:
             f"is missing; the target has {how_many(len(found), 'different text')}: say which of"
             f" them count as 1, for example [{str(found[-1])!r}], or give all as `classes`",
         )
-    return found[1:]
+    return found
 
 
 def _numbers(

@@ -35,6 +35,17 @@ def test_of_two_texts_the_last_counts_as_one():
     np.testing.assert_array_equal(towns.y, FRAME["town"] != "bath")
 
 
+def test_a_third_text_of_another_file_is_neither_zero_nor_one(tmp_path):
+    maybe = FRAME.replace({"answer": {"no": "maybe"}})
+    maybe.to_csv(tmp_path / "maybe.csv", index=False)
+    unsaid = mcjax.Data.from_frame(FRAME, "answer", covariates=("age",))
+    rows = (FRAME["answer"] == "no").sum()
+    with pytest.raises(mcjax.InputError, match=f"'no' and 'yes', and those of {rows} rows.*maybe"):
+        unsaid.like(tmp_path / "maybe.csv")
+    said = mcjax.Data.from_frame(FRAME, "answer", covariates=("age",), positive=["yes"])
+    assert said.like(tmp_path / "maybe.csv").y.sum() == N - rows
+
+
 @pytest.mark.parametrize("columns", [4, N + 9])
 def test_standardised_columns_and_principal_components(columns):
     numbers = RNG.normal(size=(N, columns)) @ RNG.normal(size=(columns, columns)) + 7
