@@ -141,6 +141,7 @@ class _Reader:
         self.places: dict[Any, int] = {}
         self.forms: list[_Form] = []
         self.entries: dict[int, tuple[Any, np.ndarray]] = {}
+        self.of_theta: dict[int, Any] = {}  # numbers that depend on theta, by their identity
 
     def loss(self, program: Any, p: int, x: Array, y: Array) -> Array:
         """Return the loss of one row."""
@@ -183,11 +184,16 @@ class _Reader:
             forms = self._forms(equation, given)
             if forms is not None:
                 return [np.asarray(one, object) for one in forms]  # NumPy unpacks single objects
-        return _evaluated(jaxpr, equation, [self._number(one) for one in given])
+        results = _evaluated(jaxpr, equation, [self._number(one) for one in given])
+        if any(_linear(one) or id(one) in self.of_theta for one in given):
+            self.of_theta |= {id(one): one for one in results}  # kept, as in `_listed`
+        return results
 
     def _forms(self, equation: Any, given: list[Any]) -> list[Any] | None:
         """Return the results of an operation that leaves forms linear; None if it may not."""
         name, params = equation.primitive.name, equation.params
+        if not equation.outvars:  # as of a callback
+            return None
         types, result = [atom.aval for atom in equation.invars], equation.outvars[0].aval
         if any(one.dtype != result.dtype for one in types) or 0 in result.shape:
             return None
@@ -195,7 +201,7 @@ class _Reader:
             return MOVES[name](given[0], params, result.shape)
         if name == "add" and all(map(_linear, given)):
             return [given[0] + given[1]]
-        if all(map(_linear, given)):
+        if all(map(_linear, given)) or any(id(one) in self.of_theta for one in given):
             return None
         if name == "mul" and result.shape:
             a, b = map(self._listed, given)
