@@ -2,9 +2,15 @@
 centre, which laws are allowed for."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import mcjax
+from mcjax.laws.first_order import path_system
+from mcjax.laws.first_order.file_population import rows_of
+from mcjax.laws.first_order.population import Origin, OriginOfRows
 from mcjax.laws.first_order.population_path import flatness
+from mcjax.laws.first_order.populations import population_of
 from mcjax.laws.first_order.remembered import REMEMBERED, remembered
 
 CENTRE = np.array([0.3, -0.2, 0.5])
@@ -72,3 +78,39 @@ def test_what_is_remembered_of_readers_is_bounded():
     for reader in (*readers, readers[-1], readers[0]):
         np.testing.assert_array_equal(known(reader), 2 * reader)
     assert len(called) == len(readers) + 1  # the first one is forgotten
+
+
+def populations():
+    """Rows that models generate around 0, and those of a file, with a model of two parameters."""
+    rng = np.random.default_rng(1)
+    columns = {"a": rng.normal(size=40), "b": rng.normal(size=40), "y": rng.poisson(2.0, 40)}
+    data = mcjax.Data.from_frame(pd.DataFrame(columns), "y", intercept=False)
+    theta, root = np.array([0.3, -0.2]), np.eye(2)
+    for model in (mcjax.poisson(), mcjax.huber()):
+        origin = Origin(theta, root, model.params, real=False)
+        yield population_of(origin, model)
+        yield rows_of(OriginOfRows(theta, data.x, model.params, real=True), data, model)
+    counts = np.append(theta, -0.5)
+    yield population_of(Origin(counts, root, {}, real=False), mcjax.nb2())
+    yield rows_of(OriginOfRows(counts, data.x, {}, real=True), data, mcjax.nb2())
+
+
+def test_slopes_at_nodes_are_those_of_scores_and_are_not_remembered():
+    for population in populations():
+        reader = population.origin.theta + 0.3
+        population.score(population.origin.theta)
+        before = {name: len(kept) for name, kept in vars(population).items() if type(kept) is dict}
+        slope = population.slope(reader)
+        assert {name: len(vars(population)[name]) for name in before} == before
+        np.testing.assert_array_equal(slope, population.score(reader).by_reader)
+
+
+def test_what_stays_on_a_path_is_computed_once(monkeypatch):
+    frame = pd.DataFrame({"a": np.arange(-8.0, 8.0) ** 3, "y": [1, 2, 0, 4] * 4})
+    data = mcjax.Data.from_frame(frame, "y", standardise=True)
+    net = mcjax.build_network("a", [("real", "a", 50)], 50)
+    condition, calls = mcjax.condition(net, mcjax.poisson(), data=data), []
+    monkeypatch.setattr(path_system, "flatness", lambda *of: calls.append(of) or flatness(*of))
+    found = path_system.path_of(condition, 6).flatness
+    assert len(calls) == 3  # generations 0 and 1, and the one after which fits are the same
+    assert found.min() == found.max() > 0

@@ -53,19 +53,13 @@ class DispersedPopulation(Population):
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
         key = reader.tobytes()
-        if abs(reader[-1]) > FARTHEST:
-            return _no_score(len(reader))
         if key not in self._scores:
-            span, counts, [(at, number)] = self._seen_by(reader)
-            e = (at.mean - counts.mean) * at.damped
-            g = counts.first(number) - at.level + e
-            mixed = (counts.mean - at.mean) * at.bent
-            bend = counts.second(number) - g - at.mean * at.bent - counts.mean * at.damped**2
-            curvature = (counts.mean + np.exp(-number)) * at.bent
-            within, beside = span.matrix(curvature), span.vector(mixed)
-            slope = _blocks(within, beside, beside, span.number(bend))
-            self._scores[key] = Score(np.append(span.vector(e), span.number(g)), slope)
+            self._scores[key] = self._score_at(reader)
         return self._scores[key]
+
+    def slope(self, reader: Vector) -> Matrix:
+        """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
+        return self._score_at(reader).by_reader
 
     def by_parent(self, reader: Vector) -> Matrix:
         """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
@@ -97,6 +91,19 @@ class DispersedPopulation(Population):
             span.matrix(both), span.vector(right), span.vector(below), span.number(corner)
         )
         return product - np.outer(*(self.score(reader).mean for reader in (first, second)))
+
+    def _score_at(self, reader: Vector) -> Score:
+        if abs(reader[-1]) > FARTHEST:
+            return _no_score(len(reader))
+        span, counts, [(at, number)] = self._seen_by(reader)
+        e = (at.mean - counts.mean) * at.damped
+        g = counts.first(number) - at.level + e
+        mixed = (counts.mean - at.mean) * at.bent
+        bend = counts.second(number) - g - at.mean * at.bent - counts.mean * at.damped**2
+        curvature = (counts.mean + np.exp(-number)) * at.bent
+        within, beside = span.matrix(curvature), span.vector(mixed)
+        slope = _blocks(within, beside, beside, span.number(bend))
+        return Score(np.append(span.vector(e), span.number(g)), slope)
 
     @property
     def _number(self) -> float:

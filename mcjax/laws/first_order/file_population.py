@@ -76,6 +76,10 @@ class FilePopulation(RowsOfData):
             self._scores[key] = Score(rows.vector(slopes.first), rows.matrix(slopes.second))
         return self._scores[key]
 
+    def slope(self, reader: Vector) -> Matrix:
+        """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
+        return self._rows.matrix(self._slopes_at(reader).second)
+
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
         keys = first.tobytes(), second.tobytes()

@@ -243,7 +243,11 @@ def flatness_on_path(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray
     result = np.zeros((len(fits), size))
     for t, generation in enumerate(fits):
         for i, fit in generation.items():
-            result[t, i] = flatness(fit.centre, fit.slope, fit.slope_at, blocks[t, i, :, i])
+            block = blocks[t, i, :, i]
+            if t and fit is fits[t - 1].get(i) and np.array_equal(block, blocks[t - 1, i, :, i]):
+                result[t, i] = result[t - 1, i]
+            else:
+                result[t, i] = flatness(fit.centre, fit.slope, fit.slope_at, block)
     return np.maximum.accumulate(result)
 
 

@@ -204,6 +204,10 @@ class Population(ABC):
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
 
+    def slope(self, reader: Vector) -> Matrix:
+        """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
+        return self.score(reader).by_reader
+
     def curvature(self, reader: Vector) -> Curvature:
         """Return what bends the mean score of a reader at ``reader``.
 

@@ -77,8 +77,7 @@ class Fit(NamedTuple):
     def slope_at(self, reader: np.ndarray) -> np.ndarray:
         """Return what J is at another place than the centre, (p, p)."""
         found = [
-            weight * data.score(reader).by_reader
-            for weight, data in zip(self.share, self.data, strict=True)
+            weight * data.slope(reader) for weight, data in zip(self.share, self.data, strict=True)
         ]
         return np.asarray(np.sum(found, axis=0) + self.ridge * np.eye(len(self.slope)))
 

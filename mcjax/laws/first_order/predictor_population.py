@@ -28,7 +28,7 @@ from mcjax.laws.first_order.population import (
 )
 from mcjax.laws.first_order.span import Integral
 from mcjax.laws.law import Inapplicable
-from mcjax.models.scores import MeanCurvature, ScoreMoments
+from mcjax.models.scores import MeanCurvature, MeanSlope, ScoreMoments
 
 SMOOTH = 2 / 5
 """Largest step where moments have no kink: the error for a polynomial is about ``exp(-2 (pi /
@@ -74,6 +74,11 @@ class PredictorPopulation(Population):
             return read
         return read._replace(mean=read.mean + self._of_parent[0].mean)
 
+    def slope(self, reader: Vector) -> Matrix:
+        """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
+        span = self._span(reader, self._parent)
+        return span.matrix(self._mean(span).by_reader)
+
     def by_parent(self, reader: Vector) -> Matrix:
         """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""
         return self._of_parent[1] if self._scores.canonical else self._read(reader)[1]
@@ -113,15 +118,24 @@ class PredictorPopulation(Population):
         """Return the mean score and its ``dS/dv``; of a canonical model, for a parent at 0."""
         key = reader.tobytes()
         if key not in self._means:
-            parent = np.zeros_like(reader) if self._scores.canonical else self.origin.theta
-            self._means[key] = self._score(reader, parent)
+            self._means[key] = self._score(reader, self._parent)
         return self._means[key]
 
     def _score(self, reader: Vector, parent: Vector) -> tuple[Score, Matrix]:
         span = self._span(reader, parent)
-        m, v = span.predictors
-        mean, by_reader, by_parent = self._scores.mean(self.origin.params, m, v, self.origin.real)
+        mean, by_reader, by_parent = self._mean(span)
         return Score(span.vector(mean), span.matrix(by_reader)), span.matrix(by_parent)
+
+    @property
+    def _parent(self) -> Vector:
+        """The parent that slopes are computed for; 0 of a canonical model, where all share them."""
+        theta = self.origin.theta
+        return np.zeros_like(theta) if self._scores.canonical else theta
+
+    def _mean(self, span: Integral) -> MeanSlope:
+        """Return the mean of the score and its derivatives, given predictors of both."""
+        m, v = span.predictors
+        return self._scores.mean(self.origin.params, m, v, self.origin.real)
 
     def _product(self, first: Vector, second: Vector) -> Matrix:
         """Return ``E[s_a s_b']`` for two readers a and b of one row, (p, p)."""
