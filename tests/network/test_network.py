@@ -160,8 +160,9 @@ def test_more_models_than_a_label_holds_make_a_network_but_no_condition():
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, "5", True, None, 2**63])
 def test_counts_refused(count):
-    refused("network.initial (a)", "ab", [], count, says=repr(count))
-    refused("network.initial (b)", "ab", [], {"a": 5, "b": count}, says=repr(count))
+    says = "is missing" if count is None else repr(count)
+    refused("network.initial (a)", "ab", [], count, says=says)
+    refused("network.initial (b)", "ab", [], {"a": 5, "b": count}, says=says)
     refused("network.feeds[1].samples", "ab", [("a", "a", 5), ("a", "b", count)], 5, says="whole")
 
 
