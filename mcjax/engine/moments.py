@@ -1,9 +1,10 @@
 """Streaming moments of the errors of many chains, in constant memory and a fixed order of merging.
 
 Chains are divided into tiles of 64 consecutive chain numbers. Each tile is summarised, and the
-summaries are merged in the order of the tiles (Chan, Golub & LeVeque 1983). Hence moments depend
-neither on the size of chunks nor on the device, and those of the first C chains are the same in a
-longer run.
+summaries are merged in the order of the tiles (Chan, Golub & LeVeque 1983). Hence, on a CPU,
+moments depend neither on the size of chunks nor on the number of devices, and those of the first C
+chains are the same in a longer run. On accelerators, tiles that reach over the border of a chunk or
+a device are summarised on the host, with another rounding (:mod:`mcjax.engine.device_tiles`).
 
 Only chains whose model has an estimate count; their number is part of the result.
 """
