@@ -23,9 +23,9 @@ def flatness_at_truth(
     It is 0 for other models than NB2. What changes J at the same distance to either side of the
     truth is, on average, proportional to a variance. So one covariance says it of all.
     """
-    widest = np.linalg.eigvalsh(covariances)[..., -1]
     if not isinstance(condition.model.scores, DispersionScores):
-        return np.zeros_like(widest)
+        return np.zeros(covariances.shape[:2])
+    widest = np.linalg.eigvalsh(covariances)[..., -1]
     truth = condition.theta
     rows = Populations(condition).of(0, np.tile(truth, (condition.network.size, 1)))
     slope = rows.score(truth).by_reader
