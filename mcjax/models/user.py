@@ -111,6 +111,11 @@ def user_model(
     for field, function in functions.items():
         if not callable(function):
             raise InputError(f"family.{field}", "is not a function; define it with def")
+        try:
+            hash(function)
+        except TypeError as error:
+            problem = "has no hash, which programs are known by; define it with def"
+            raise InputError(f"family.{field}", problem) from error
     if covariates is not None:
         check_between("family.covariates", covariates, 0, MOST_PARAMETERS)
     numbers = {key: _number(key, value) for key, value in params.items()}

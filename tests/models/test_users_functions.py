@@ -1,5 +1,7 @@
 """What a user's functions raise or return by mistake is told with its file, line and remedy."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -152,3 +154,15 @@ def test_functions_of_every_kind_are_right():
     for loss in (Loss(), family.loss, jax.jit(family.loss), lambda *row: jitted(family, *row)):
         assert value(user_model(loss, family.sample)).shape == ()
     assert value(model_from_object(family)).shape == ()
+
+
+def test_functions_have_a_hash():
+    @dataclass
+    class Loss:
+        scale: float
+
+        def __call__(self, theta, x, y):
+            return self.scale * (y - x @ theta) ** 2
+
+    with pytest.raises(InputError, match=r"family\.loss: has no hash"):
+        user_model(Loss(2.0), lambda key, theta, x: x @ theta)
