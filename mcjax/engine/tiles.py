@@ -90,7 +90,7 @@ class Piece(NamedTuple):
         if asked.any():
             chosen = zip(tiles[asked], chains[asked], places[asked], strict=True)
             fetched = np.asarray(sample)
-            samples = {int(tile): fetched[place, :count] for tile, count, place in chosen}
+            samples = {int(tile): fetched[place, :count].copy() for tile, count, place in chosen}
         return cls(tiles, chains, numbers, places, samples)
 
 
