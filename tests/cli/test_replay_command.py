@@ -57,17 +57,17 @@ def same(found, expected):
 def test_estimates_are_those_of_the_study(model, study_file, tmp_path, call_json, monkeypatch):
     """To the last bit those from which ``verify`` took its moments."""
     study_file.write_text(STUDY.replace('"linear"', f'"{model}"'))
-    seen, real = [], engine.trajectories
+    seen, real = [], engine.by_task
 
-    def watched(*arguments):
-        for part in real(*arguments):
-            seen.extend(trajectory for _, trajectory in part)
-            yield part
+    def watched(chunk, tasks):
+        found = real(chunk, tasks)
+        seen.extend(trajectory for _, trajectory in found)
+        return found
 
-    monkeypatch.setattr(engine, "trajectories", watched)
+    monkeypatch.setattr(engine, "by_task", watched)
     out = tmp_path / "results"
     assert call_json("verify", study_file, "--quiet", "--out", out)[0] in (0, 3)
-    monkeypatch.setattr(engine, "trajectories", real)
+    monkeypatch.setattr(engine, "by_task", real)
     theta, status, steps = (
         np.concatenate([getattr(part, name) for part in seen])
         for name in ("theta", "status", "steps")

@@ -70,9 +70,9 @@ def test_a_probit_model_runs_on_the_fast_path(tmp_path):
     assert all(cell["verdict"] == "verified" for cell in found["cells"])
 
 
-def test_a_model_of_two_blocks_runs_on_the_reference_path(tmp_path):
+def test_a_model_of_two_blocks_runs_by_the_predictors_that_are_found(tmp_path):
     found = command("heteroskedastic.py", HETEROSKEDASTIC, tmp_path)
-    assert set(found["paths"].values()) == {"reference"}
+    assert set(found["paths"].values()) == {"predictors"}
     assert all(cell["verdict"] == "verified" for cell in found["cells"])
 
 
