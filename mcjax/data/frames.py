@@ -79,9 +79,9 @@ def read_frame(name: str, folder: Path, labels: str | None = None) -> Frame:
 
 
 def labels_of(images: str) -> str:
-    """Return what the idx file with the labels of images is called, as MNIST names both.
+    """Return the name of the idx file with the labels of images, if both are named as in MNIST.
 
-    It is the name itself if that is none of MNIST's.
+    Other names are returned unchanged.
     """
     return images.replace("images-idx3", "labels-idx1")
 

@@ -26,7 +26,7 @@ Numbers = Any
 
 
 class Reduction(Protocol[Result]):
-    """What sets of chains are reduced to; equal ones have equal hashes.
+    """Reduction of sets of chains to numbers; equal reductions have equal hashes.
 
     Numbers are of NumPy or inside a program, see :mod:`mcjax.engine.arrays`.
     """

@@ -117,7 +117,7 @@ class _Form:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What tells a form from others: its coefficients are the same objects."""
+        """Key of the form, equal for forms whose coefficients are the same objects."""
         return tuple((i, id(c)) for i, c in sorted(self.coefficients.items(), key=lambda c: c[0]))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ import jax
 
 from mcjax.errors import InputError
 from mcjax.files import ENCODING, read_text
-from mcjax.report.folder import FORMAT, check_format
+from mcjax.report.folder import check_format
 from mcjax.study.identity import identity
 from mcjax.study.load import builtin_file
 from mcjax.study.local_files import study_with_files
@@ -44,26 +45,28 @@ def read_about(folder: Path) -> dict[str, Any]:
     path = folder / "study.json"
     if not path.is_file():
         raise InputError("", "holds no results; name a folder that verify --out kept", str(folder))
-    try:
+    with _reading(path):
         about = dict(json.loads(path.read_text(encoding=ENCODING)))
-        other = about.get("format", FORMAT) != FORMAT
-        kept = (
-            {}
-            if other
-            else {
-                "identity": about["identity"],
-                "source": dict(about.get("source") or {}),
-                "environment": dict(about.get("environment") or {}),
-                "path": str(dict(about.get("settings") or {}).get("path", "auto")),
-                "generators": "generators" in about,
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError("", "is damaged; run verify into another folder", str(path)) from error
     check_format(about, folder)
     if "survey" in about:
         raise InputError("", "holds a survey; name a folder with a study", str(folder))
-    return kept
+    with _reading(path):
+        return {
+            "identity": about["identity"],
+            "source": dict(about.get("source") or {}),
+            "environment": dict(about.get("environment") or {}),
+            "path": str(dict(about.get("settings") or {}).get("path", "auto")),
+            "generators": "generators" in about,
+        }
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raise InputError for what cannot be read in this context."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError("", "is damaged; run verify into another folder", str(path)) from error
 
 
 def load_again(folder: Path, about: dict[str, Any], file: Path | None = None) -> Study:

@@ -85,8 +85,7 @@ class Survey:
             raise InputError("survey.samples", "is below 100; give more, for a first-order law")
         if self.generations < 16:
             raise InputError(
-                "run.generations",
-                "is below 16; give more, to tell growth",
+                "run.generations", "is below 16; give more, to tell growth from a limit"
             )
         for field, low, high in (
             ("survey.samples", 1, MOST),

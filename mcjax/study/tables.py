@@ -139,13 +139,13 @@ class NetworkTable(msgspec.Struct, forbid_unknown_fields=True):
     real_samples: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """Samples of every real feed of a `topology`; without it, or with 0, there is none."""
     sizes: list[Count] | None = None
-    """Of a `stochastic_block`: numbers of models in its blocks."""
+    """Numbers of models in the blocks of a `stochastic_block`."""
     probability: float | None = None
-    """Of a `random_directed` topology: probability of each possible feed."""
+    """Probability of each possible feed of a `random_directed` topology."""
     probabilities: list[list[float]] | None = None
-    """Of a `stochastic_block`: `probabilities[a][b]` is that of a feed from block a to block b."""
+    """Probabilities of feeds from block a to b of a `stochastic_block`: `probabilities[a][b]`."""
     seed: Seed | None = None
-    """Of a topology that is drawn at random."""
+    """Seed of a topology that is drawn at random."""
 
     def __post_init__(self) -> None:
         if self.initial is None and not self.first:  # same words as msgspec, for its translation
@@ -329,10 +329,10 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     size: Count | None = None
     """Rows of each of the `feeds`."""
     objective: str | dict[str, float] | None = None
-    """With `budget` or `feeds`, what is made small: `mean`, the mean error of the models (unless
-    given); `max`, the largest one; or a table of weights by model name, the sum of the errors with
-    these weights. Models that neither have a weight nor feed one that has get no more than
-    `at_least`."""
+    """Objective of `budget` or `feeds`, which is made small: `mean`, the mean error of the models
+    (unless given); `max`, the largest one; or a table of weights by model name, the sum of the
+    errors with these weights. Models that neither have a weight nor feed one that has get no more
+    than `at_least`."""
     costs: float | dict[str, float] = 1.0
     """Cost of a real row; a number, or a table by model name, 1 for others."""
     at_least: Rows | dict[str, Rows] = 0
