@@ -110,6 +110,10 @@ class ScoreMoments:
     expansion: Expansion | None = None
     curvature: Callable[[Params, Eta, Eta, bool], MeanCurvature] | None = None
 
+    def canonical_slope(self, params: Params, reader: Eta) -> Eta:
+        """Return l'' of a canonical model, which no label and no parent has a part in."""
+        return self.mean(params, reader, np.zeros(1), True).by_reader
+
 
 @dataclass(frozen=True)
 class MeanScores:

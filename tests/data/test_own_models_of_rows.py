@@ -71,6 +71,9 @@ def test_moments_of_slopes_are_those_of_the_built_in_model():
     for mine, known in zip(*(one.slope_moments(at, metric) for one in (ours, theirs)), strict=True):
         np.testing.assert_allclose(mine, known, rtol=1e-12)
     np.testing.assert_allclose(ours.covariance(at, -at), theirs.covariance(at, -at), rtol=1e-12)
+    kept = len(vars(ours)["_scores"])
+    np.testing.assert_allclose(ours.slope(-at), theirs.slope(-at), rtol=1e-12)
+    assert len(vars(ours)["_scores"]) == kept  # the path of the centres has many such nodes
 
 
 def test_a_score_that_is_a_step_function_has_no_law():

@@ -12,6 +12,7 @@ from mcjax.laws.first_order.population import Origin, OriginOfRows
 from mcjax.laws.first_order.population_path import flatness
 from mcjax.laws.first_order.populations import population_of
 from mcjax.laws.first_order.remembered import REMEMBERED, remembered
+from mcjax.laws.first_order.row_span import RowSpan
 
 CENTRE = np.array([0.3, -0.2, 0.5])
 SLOPE = np.diag([1.0, 2.0, 4.0])
@@ -20,7 +21,11 @@ COVARIANCE = np.array([[0.5, 0.1, 0.0], [0.1, 0.3, -0.1], [0.0, -0.1, 0.2]])
 
 def found(change):
     """The flatness of a loss whose J differs by ``change(d)`` at a distance d from the centre."""
-    return flatness(CENTRE, SLOPE, lambda at: SLOPE + change(at - CENTRE), COVARIANCE)
+
+    def mean_change(places, weights):
+        return sum(w * change(at - CENTRE) for at, w in zip(places, weights, strict=True))
+
+    return flatness(CENTRE, SLOPE, mean_change, COVARIANCE)
 
 
 def test_the_mean_of_a_quadratic_curvature_is_exact():
@@ -89,10 +94,14 @@ def populations():
     for model in (mcjax.poisson(), mcjax.huber()):
         origin = Origin(theta, root, model.params, real=False)
         yield population_of(origin, model)
-        yield rows_of(OriginOfRows(theta, data.x, model.params, real=True), data, model)
+        among = OriginOfRows(theta, data.x, model.params, real=False)
+        yield population_of(among, model)
+        yield rows_of(among._replace(real=True), data, model)
     counts = np.append(theta, -0.5)
     yield population_of(Origin(counts, root, {}, real=False), mcjax.nb2())
     yield rows_of(OriginOfRows(counts, data.x, {}, real=True), data, mcjax.nb2())
+    classes, model = OriginOfRows(np.tile(theta, 2), data.x, {}, real=False), mcjax.multinomial(3)
+    yield population_of(classes, model)
 
 
 def test_slopes_at_nodes_are_those_of_scores_and_are_not_remembered():
@@ -103,6 +112,44 @@ def test_slopes_at_nodes_are_those_of_scores_and_are_not_remembered():
         slope = population.slope(reader)
         assert {name: len(vars(population)[name]) for name in before} == before
         np.testing.assert_array_equal(slope, population.score(reader).by_reader)
+
+
+def test_changes_of_slopes_are_added_up_and_nothing_of_them_is_remembered():
+    weights = np.array([0.3, -0.2, 0.7])
+    for population in populations():
+        reader = population.origin.theta
+        others = reader + np.array([[0.3], [-0.1], [0.0]])
+        expected = sum(w * population.slope(m) for w, m in zip(weights, others, strict=True))
+        expected -= weights.sum() * population.slope(reader)
+        before = {name: len(kept) for name, kept in vars(population).items() if type(kept) is dict}
+        found = population.change_of_slope(reader, others, weights)
+        assert {name: len(vars(population)[name]) for name in before} == before
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-14)
+        nothing = population.change_of_slope(reader, np.array([reader] * 3), weights)
+        np.testing.assert_array_equal(nothing, 0)
+
+
+def test_slopes_of_rows_are_added_up_before_their_products_are_and_shared(monkeypatch):
+    """Counts have no part in the slopes of Poisson regression; labels have in Huber's."""
+    frame = pd.DataFrame({"a": np.linspace(-2, 2, 16), "y": [1, 2, 0, 4] * 4})
+    data = mcjax.Data.from_frame(frame, "y", intercept=False)
+    net = mcjax.build_network("a", [("real", "a", 400), ("a", "a", 400)], 400)
+    matrix, products = RowSpan.matrix, []
+    monkeypatch.setattr(RowSpan, "matrix", lambda *of: products.append(of) or matrix(*of))
+    numbers = []
+    for model in (mcjax.poisson(), mcjax.huber()):
+        [_, fits] = path_system.path_of(mcjax.condition(net, model, data=data), 1).fits
+        [fit] = fits.values()
+        places, weights = np.add(fit.centre, [[0.2], [-0.2]]), np.array([0.3, 0.1])
+        expected = [
+            share * rows.change_of_slope(fit.centre, places, weights)
+            for share, rows in zip(fit.share, fit.data, strict=True)
+        ]
+        products.clear()
+        found = fit.change_of_slope(places, weights)
+        numbers.append(len(products))
+        np.testing.assert_allclose(found, np.sum(expected, axis=0), rtol=1e-12)
+    assert numbers == [1, 2]
 
 
 def test_what_stays_on_a_path_is_computed_once(monkeypatch):

@@ -12,6 +12,7 @@ place of P(v), and without the W(v) of labels that are drawn, these are the mome
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +68,15 @@ class ClassPopulation(Population):
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
         by_reader = information_of_classes(self._x, self._chance(reader))
         return Score(mean_score(self._x, self._gap(reader)), by_reader)
+
+    @property
+    def slope_key(self) -> Hashable:
+        """Key of what the slope depends on beside the reader, which is no label."""
+        return id(self._x)
+
+    def slope(self, reader: Vector) -> Matrix:
+        """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
+        return information_of_classes(self._x, self._chance_at(reader))
 
     def by_parent(self, reader: Vector) -> Matrix:
         """Return ``dS/dv``, the derivative of the mean score in the parameters of the origin."""

@@ -60,15 +60,12 @@ class DifferentiatedRows(RowsOfData):
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
         key = reader.tobytes()
         if key not in self._scores:
-            with own_settings(), users_code("loss", self._model.loss):
-                found = mean_scores(self._model, self._rows, jnp.asarray(reader))
-            mean, slope = (np.asarray(part, float)[0] for part in found)
-            if not (np.isfinite(mean).all() and np.isfinite(slope).all()):
-                raise Inapplicable(
-                    "the loss or its derivatives are not finite at some of the rows of data"
-                )
-            self._scores[key] = Score(mean, slope)
+            self._scores[key] = self._score_at(reader)
         return self._scores[key]
+
+    def slope(self, reader: Vector) -> Matrix:
+        """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
+        return self._score_at(reader).by_reader
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
@@ -85,6 +82,16 @@ class DifferentiatedRows(RowsOfData):
             found = _slope_moments(self._model, self._rows, *ends)
         square, cube = (np.asarray(part, float) for part in found)
         return SlopeMoments(square, float(cube))
+
+    def _score_at(self, reader: Vector) -> Score:
+        with own_settings(), users_code("loss", self._model.loss):
+            found = mean_scores(self._model, self._rows, jnp.asarray(reader))
+        mean, slope = (np.asarray(part, float)[0] for part in found)
+        if not (np.isfinite(mean).all() and np.isfinite(slope).all()):
+            raise Inapplicable(
+                "the loss or its derivatives are not finite at some of the rows of data"
+            )
+        return Score(mean, slope)
 
 
 @jax.jit

@@ -15,7 +15,10 @@ is a step function, and there is no such law.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.data.data import Data
 from mcjax.laws.first_order.class_population import ClassesOfRows
@@ -32,6 +35,7 @@ from mcjax.laws.first_order.population import (
     Score,
     SlopeMoments,
     Vector,
+    weighted_change,
 )
 from mcjax.laws.first_order.remembered import remembered
 from mcjax.laws.first_order.row_span import RowSpan
@@ -63,7 +67,9 @@ class FilePopulation(RowsOfData):
         self._data, self._predictor = data, model.predictor
         # the derivatives of other scores do not tell how the mean of many rows bends
         scores = model.scores
-        self._bends = isinstance(scores, ScoreMoments) and (scores.canonical or scores.analytic)
+        known = scores if isinstance(scores, ScoreMoments) else None
+        self._canonical = known if known is not None and known.canonical else None
+        self._bends = known is not None and (known.canonical or known.analytic)
         self._slopes = remembered(self._slopes_at)
         self._scores: dict[bytes, Score] = {}
         self._products: dict[tuple[bytes, bytes], Matrix] = {}  # by two readers
@@ -79,6 +85,19 @@ class FilePopulation(RowsOfData):
     def slope(self, reader: Vector) -> Matrix:
         """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
         return self._rows.matrix(self._slopes_at(reader).second)
+
+    @property
+    def slope_key(self) -> Hashable:
+        """Key of what the slope depends on beside the reader: of a canonical model, no labels."""
+        shared = id(self._data.x), id(self.origin.params)
+        return super().slope_key if self._canonical is None else shared
+
+    def change_of_slope(
+        self, reader: Vector, others: Float[np.ndarray, "K p"], weights: Float[np.ndarray, " K"]
+    ) -> Matrix:
+        """Return the weighted sum of the slopes at other readers less that at ``reader``."""
+        change = weighted_change(self._bend_at, reader, others, weights=weights)
+        return self._rows.matrix(change)
 
     def covariance(self, first: Vector, second: Vector) -> Matrix:
         """Return the covariance of the scores of two readers of one row, (p, p)."""
@@ -110,6 +129,12 @@ class FilePopulation(RowsOfData):
     @property
     def _rows(self) -> RowSpan:
         return RowSpan(self._data.x, [])
+
+    def _bend_at(self, reader: Vector) -> Float[np.ndarray, " n"]:
+        """Return the second derivative of the loss in the predictor of each row."""
+        if self._canonical is None:
+            return self._slopes_at(reader).second
+        return self._canonical.canonical_slope(self.origin.params, self._data.x @ reader)
 
     def _slopes_at(self, reader: Vector) -> RowSlopes:
         params, eta = self.origin.params, self._data.x @ reader

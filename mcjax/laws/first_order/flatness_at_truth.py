@@ -6,6 +6,8 @@ coefficients have a small one. The law takes the curvature J of the loss to be c
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float
 
@@ -29,5 +31,6 @@ def flatness_at_truth(
     truth = condition.theta
     rows = Populations(condition).of(0, np.tile(truth, (condition.network.size, 1)))
     slope = rows.score(truth).by_reader
-    first = flatness(truth, slope, lambda at: rows.score(at).by_reader, covariances[0, 0])
+    change = partial(rows.change_of_slope, truth)
+    first = flatness(truth, slope, change, covariances[0, 0])
     return np.maximum.accumulate(first * widest / widest[0, 0])

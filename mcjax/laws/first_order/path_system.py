@@ -247,7 +247,7 @@ def flatness_on_path(fits: Sequence[Fits], covariance: np.ndarray) -> np.ndarray
             if t and fit is fits[t - 1].get(i) and np.array_equal(block, blocks[t - 1, i, :, i]):
                 result[t, i] = result[t - 1, i]
             else:
-                result[t, i] = flatness(fit.centre, fit.slope, fit.slope_at, block)
+                result[t, i] = flatness(fit.centre, fit.slope, fit.change_of_slope, block)
     return np.maximum.accumulate(result)
 
 

@@ -8,7 +8,7 @@ two readers. Whoever can answer is a population.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,9 +204,20 @@ class Population(ABC):
     def score(self, reader: Vector) -> Score:
         """Return the mean score of one row and its slope, for a reader at ``reader``."""
 
+    @property
+    def slope_key(self) -> Hashable:
+        """Key of what the slope depends on beside the reader, while the population is held."""
+        return id(self)
+
     def slope(self, reader: Vector) -> Matrix:
         """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
         return self.score(reader).by_reader
+
+    def change_of_slope(
+        self, reader: Vector, others: Float[np.ndarray, "K p"], weights: Float[np.ndarray, " K"]
+    ) -> Matrix:
+        """Return the weighted sum of the slopes at other readers less that at ``reader``."""
+        return weighted_change(self.slope, reader, others, weights=weights)
 
     def curvature(self, reader: Vector) -> Curvature:
         """Return what bends the mean score of a reader at ``reader``.
@@ -247,3 +258,17 @@ class RowsOfData(Population):
     def by_parent(self, reader: Vector) -> Matrix:
         """Return ``dS/dv``, which is zero."""
         return np.zeros((len(reader), len(reader)))
+
+
+def weighted_change(
+    function: Callable[[Vector], np.ndarray],
+    reader: Vector,
+    others: Float[np.ndarray, "K p"],
+    weights: Float[np.ndarray, " K"],
+) -> np.ndarray:
+    """Return the weighted sum of a function of other readers less that of ``reader``."""
+    first = function(reader)
+    change = np.zeros_like(first)
+    for other, weight in zip(others, weights, strict=True):
+        change += weight * (function(other) - first)
+    return change

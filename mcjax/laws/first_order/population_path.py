@@ -13,7 +13,7 @@ penalty is not random: it adds ``ridge I`` to the slope J of the equation, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,9 +40,9 @@ LONGEST_STEP, HALVINGS = 2.0, 30
 LATEST, DOUBLINGS, SETTLED = 1000, 30, 1e-12
 """Steps to the end of a path, the logarithm of the generations in the largest, and how little a
 path that has settled moves in a generation."""
-NODES, WEIGHTS = (1.0, np.sqrt(6.0)), (3 / 10, 1 / 30)
-"""Nodes to either side of 0, and their weights, of the rule with a node at 1 that integrates
-polynomials of up to seventh degree over a standard normal."""
+NODES, WEIGHTS = np.sqrt([1.0, 1.0, 6.0, 6.0]) * (-1, 1, -1, 1), np.array([9, 9, 1, 1]) / 30
+"""Nodes other than 0, and their weights, of the rule with a node at 1 that integrates polynomials
+of up to seventh degree over a standard normal."""
 PATIENCE = 16
 """Steps after which a path that does not slow down is taken to go on for ever, beside those that a
 move takes to pass through all models."""
@@ -74,12 +74,16 @@ class Fit(NamedTuple):
     rows: np.ndarray
     renewed: np.ndarray
 
-    def slope_at(self, reader: np.ndarray) -> np.ndarray:
-        """Return what J is at another place than the centre, (p, p)."""
-        found = [
-            weight * data.slope(reader) for weight, data in zip(self.share, self.data, strict=True)
-        ]
-        return np.asarray(np.sum(found, axis=0) + self.ridge * np.eye(len(self.slope)))
+    def change_of_slope(self, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the weighted sum of J at other places, (K, p), less that at the centre."""
+        alike: dict[Hashable, list[int]] = {}  # samples whose slopes are the same
+        for b, data in enumerate(self.data):
+            alike.setdefault(data.slope_key, []).append(b)
+        change = np.zeros_like(self.slope)
+        for first, *others in alike.values():
+            of_one = self.data[first].change_of_slope(self.centre, places, weights)
+            change += self.share[[first, *others]].sum() * of_one
+        return change
 
 
 Fits = dict[int, Fit]
@@ -157,7 +161,7 @@ class Populations:
 def flatness(
     centre: np.ndarray,
     slope: np.ndarray,
-    slope_at: Callable[[np.ndarray], np.ndarray],
+    change: Callable[[np.ndarray, np.ndarray], np.ndarray],
     covariance: np.ndarray,
 ) -> float:
     """Return how much the mean of J over the spread of an estimate differs from J, relative to J.
@@ -169,13 +173,10 @@ def flatness(
     and these are added up.
     """
     values, vectors = np.linalg.eigh(covariance)
-    mean = np.zeros_like(slope)
-    for step in (np.sqrt(np.maximum(values, 0.0)) * vectors).T:
-        for node, weight in zip(NODES, WEIGHTS, strict=True):
-            for end in (centre - node * step, centre + node * step):
-                mean += weight * (slope_at(end) - slope)
-    change = np.linalg.solve(slope, mean)
-    return float(np.linalg.norm(change, 2)) if np.isfinite(change).all() else np.inf
+    steps = (np.sqrt(np.maximum(values, 0.0)) * vectors).T
+    places = np.concatenate([centre + node * steps for node in NODES])
+    relative = np.linalg.solve(slope, change(places, np.repeat(WEIGHTS, len(steps))))
+    return float(np.linalg.norm(relative, 2)) if np.isfinite(relative).all() else np.inf
 
 
 def centre_of(

@@ -13,12 +13,13 @@ from mcjax.laws.first_order.population import (
     AnyOrigin,
     Curvature,
     Matrix,
+    OriginOfRows,
     Population,
     Score,
     SlopeMoments,
     Vector,
 )
-from mcjax.laws.first_order.predictor_population import PredictorPopulation
+from mcjax.laws.first_order.predictor_population import PredictorPopulation, PredictorRows
 from mcjax.laws.first_order.simulated_population import SimulatedPopulation
 from mcjax.laws.law import Inapplicable
 from mcjax.models.class_scores import ClassScores
@@ -49,6 +50,8 @@ def population_of(origin: AnyOrigin, model: Model) -> Population:
         return ClassPopulation(origin, model.scores)
     if isinstance(model.scores, DispersionScores):
         return DispersedPopulation(origin)
+    if isinstance(origin, OriginOfRows):
+        return PredictorRows(origin, model.scores)
     return PredictorPopulation(origin, model.scores)
 
 

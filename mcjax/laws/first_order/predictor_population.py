@@ -13,19 +13,24 @@ every sample of the past is read again.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float
 
 from mcjax.laws.first_order.population import (
     AnyOrigin,
     Curvature,
     Matrix,
+    OriginOfRows,
     Population,
     Score,
     SlopeMoments,
     Vector,
+    weighted_change,
 )
+from mcjax.laws.first_order.row_span import RowSpan
 from mcjax.laws.first_order.span import Integral
 from mcjax.laws.law import Inapplicable
 from mcjax.models.scores import MeanCurvature, MeanSlope, ScoreMoments
@@ -62,7 +67,7 @@ class PredictorPopulation(Population):
 
         The two share the integrals that do not depend on it.
         """
-        other = PredictorPopulation(self.origin._replace(theta=theta), self._scores)
+        other = type(self)(self.origin._replace(theta=theta), self._scores)
         if self._scores.canonical:
             other._means, other._differences = self._means, self._differences
         return other
@@ -73,6 +78,11 @@ class PredictorPopulation(Population):
         if not self._scores.canonical:
             return read
         return read._replace(mean=read.mean + self._of_parent[0].mean)
+
+    @property
+    def slope_key(self) -> Hashable:
+        """Key of what the slope depends on beside the reader: of a canonical model, no parent."""
+        return id(self._means)
 
     def slope(self, reader: Vector) -> Matrix:
         """Return the slope of the mean score, ``dS/dm``, for a reader that is not remembered."""
@@ -180,3 +190,38 @@ class PredictorPopulation(Population):
             exponential=scores.exponential,
             step=SMOOTH if scores.canonical or scores.smooth else None,
         )
+
+
+class PredictorRows(PredictorPopulation):
+    """Rows of a model of a linear predictor whose covariates are those of rows of data.
+
+    Parameters
+    ----------
+    origin : OriginOfRows
+        Whoever generates the labels.
+    scores : ScoreMoments
+        Moments of the score, given the predictors of readers and of the origin.
+    """
+
+    def __init__(self, origin: OriginOfRows, scores: ScoreMoments):
+        super().__init__(origin, scores)
+        self._x = origin.x
+
+    @property
+    def slope_key(self) -> Hashable:
+        """Key of what the slope depends on beside the reader: of a canonical model, no labels."""
+        shared = id(self._x), id(self.origin.params)
+        return shared if self._scores.canonical else super().slope_key
+
+    def change_of_slope(
+        self, reader: Vector, others: Float[np.ndarray, "K p"], weights: Float[np.ndarray, " K"]
+    ) -> Matrix:
+        """Return the weighted sum of the slopes at other readers less that at ``reader``."""
+        change = weighted_change(self._bend_at, reader, others, weights=weights)
+        return RowSpan(self._x, []).matrix(change)
+
+    def _bend_at(self, reader: Vector) -> Float[np.ndarray, " n"]:
+        """Return the slope of the mean score of each row, in the predictor of the reader."""
+        if self._scores.canonical:
+            return self._scores.canonical_slope(self.origin.params, self._x @ reader)
+        return np.asarray(self._mean(self._span(reader, self._parent)).by_reader)
