@@ -34,6 +34,7 @@ def test_a_truth_that_is_too_large_has_no_law_and_says_so(model, theta, usual):
             predict_condition(mcjax.condition(NETWORK, model, truth), 2) for truth in (theta, usual)
         )
     assert "theta too large" in far.inapplicable["first_order"]
+    assert "share of 0 " not in far.inapplicable["first_order"]
     assert not far.laws
     assert "first_order" in near.laws
 

@@ -34,10 +34,12 @@ def too_few_informative(condition: Condition) -> Reason | None:
     share, rows = informative_share(condition, math.sqrt(variance)), effective_rows(condition)
     if rows * share >= 1:
         return None
+    told, remedy = f"of {share:.1g} of the rows", "give more samples, or another theta"
+    if share == 0:  # no number of samples helps
+        told, remedy = "of the rows too small to compute", "give another theta"
     return Reason(
-        f"half of the information is that of a share of {share:.1g} of the rows, and a fit of"
-        f" {rows:,.0f} has less than one of these (theta too large); give more samples, or another"
-        " theta"
+        f"half of the information is that of a share {told}, and a fit of {rows:,.0f} has less"
+        f" than one of these (theta too large); {remedy}"
     )
 
 
