@@ -54,11 +54,12 @@ def read_selection(spec: Mapping[str, Any], field: str) -> Any:
     """
     kinds = [name for name in spec if name in PLACES]
     known = ", ".join(PLACES)
-    if len(kinds) != 1:
-        wrong = next((name for name in spec if name not in PLACES), "")
-        hint = did_you_mean(wrong, PLACES) if not kinds and wrong else ""
-        what = f"asks for {' and '.join(kinds)}" if kinds else "names no selection"
-        raise InputError(field, f"{what}; give one of {known}{hint}")
+    if not kinds:
+        wrong = next(iter(spec), "")
+        place, hint = (f"{field}.{wrong}", did_you_mean(wrong, PLACES)) if wrong else (field, "")
+        raise InputError(place, f"names no selection; give one of {known}{hint}")
+    if len(kinds) > 1:
+        raise InputError(field, f"asks for {' and '.join(kinds)}; give one of {known}")
     kind = resolve_name(PLACES[kinds[0]])
     takes = {entry.name: entry for entry in fields(kind)}
     for key in spec:

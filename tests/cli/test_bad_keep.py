@@ -62,8 +62,8 @@ PLACE = '"network.feeds[1].keep"'
 BAD = [
     # kinds
     (LOGISTIC, "{}", "", "names no selection; give one of temperature, flip, verifier, checker"),
-    (LOGISTIC, "{ temprature = 0.8 }", "", "names no selection; give one of"),
-    (LOGISTIC, "{ temprature = 0.8 }", "", "did you mean 'temperature'"),
+    (LOGISTIC, "{ nope = 1 }", ".nope", "names no selection; give one of temperature, flip"),
+    (LOGISTIC, "{ temprature = 0.8 }", ".temprature", "did you mean 'temperature'"),
     (LOGISTIC, "{ temperature = 0.8, flip = 0.1 }", "", "asks for temperature and flip; give one"),
     (LOGISTIC, '"flip"', "", "is a text; give a table"),
     (LOGISTIC, "[0.8]", "", "is a list; give a table"),
