@@ -100,11 +100,8 @@ def _fitted(problem: _Problem) -> Float[np.ndarray, " q"]:
         if status == Status.SEPARATED:
             alike = isinstance(model.scores, DispersionScores)
             advice = _NO_DISPERSION if alike and data.y.any() else _SEPARATED
-        raise InputError(
-            FIELD,
-            f"has no fit of {model.name} to all {how_many(len(data.y), 'row')}"
-            f" ({status.reason}): {advice}",
-        )
+        told = "its only row" if len(data.y) == 1 else f"all {how_many(len(data.y), 'row')}"
+        raise InputError(FIELD, f"has no fit of {model.name} to {told} ({status.reason}): {advice}")
     theta.setflags(write=False)
     return theta
 

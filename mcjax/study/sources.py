@@ -345,7 +345,13 @@ def _fit_of(source: Source, model: Model, p: int) -> np.ndarray:
             f"has {how_many(found, 'covariate')} for {how_many(p, 'parameter')}; encode it like the"
             " data of the study, by its method `like`",
         )
-    return fit_to_file(model, source.data)
+    try:
+        return fit_to_file(model, source.data)
+    except InputError as error:
+        if error.field.split(".")[0] != "data":
+            raise
+        # `data` is the table of a study file, and these are rows of another file
+        raise InputError(f"network.sources ({source.name})", error.message) from error
 
 
 def _truth(source: Source, theta: np.ndarray) -> np.ndarray:

@@ -121,6 +121,17 @@ def test_rows_of_a_source_that_lack_values_are_those_of_its_file(study, call):
     assert f"{study}: {place}" in err
 
 
+@pytest.mark.parametrize(("rows", "told"), [(1, "its only row"), (2, "all 2 rows")])
+def test_rows_of_a_source_that_have_no_fit_are_those_of_the_source(study, call, rows, told):
+    (study.parent / "late.csv").write_text("a,b,y\n" + "1,2,3\n" * rows)
+    study.write_text(
+        STUDY.replace("feeds =", 'sources = [{ name = "s", file = "late.csv" }]\nfeeds =')
+    )
+    status, _, err = call("predict", study)
+    assert status == 2
+    assert f"{study}: network.sources (s): has no fit of linear to {told} (" in err
+
+
 def test_centres_at_the_truth_are_at_a_distance_of_0(study, call):
     _, out, _ = call("predict", study)
     [line] = [line for line in out.splitlines() if "distance from the truth" in line]
