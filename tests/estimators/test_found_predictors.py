@@ -73,8 +73,9 @@ FOUND = {
     inner: (5, ((4, 3, 2, 1, 0),)),
     layers: ({"out": 2, "weights": (5, 2)}, ((2, 4, 6, 8, 10), (3, 5, 7, 9, 11), (0,), (1,))),
     watched: (5, ((0, 1, 2, 3, 4),)),
+    gathered: (5, ((0, 1, 2, 3),)),
 }
-REFUSED = {ridge: 5, gathered: 5, rounded: 5, scaled: 6, lambda theta, x, y: y**2: 5}
+REFUSED = {ridge: 5, rounded: 5, scaled: 6, lambda theta, x, y: y**2: 5}
 
 
 def problem(loss, shapes, dtype="float64"):
