@@ -16,7 +16,7 @@ from mcjax.checks.functions import arrangement
 from mcjax.engine.outcome import Outcome
 from mcjax.engine.tiles import summarise
 from mcjax.errors import InputError
-from mcjax.estimators.estimator import Dataset, Fit
+from mcjax.estimators.estimator import Dataset, Fit, check_hash
 from mcjax.faults import is_users, users_code, where
 from mcjax.laws.prediction import Predictions
 from mcjax.solvers.status import Status
@@ -37,11 +37,7 @@ def estimator(case: Case) -> str | None:
     for part, words in (("fit", "a method fit(model, data, start, key)"), ("minimises", "a bool")):
         if not hasattr(own, part):
             raise InputError("estimator", f"has no {part!r}; give {type(own).__name__} {words}")
-    try:
-        hash(own)
-    except TypeError as error:
-        problem = f"cannot be hashed ({error}); make {type(own).__name__} a frozen dataclass"
-        raise InputError("estimator", problem) from error
+    check_hash(own)
     drawn, (model, theta, x, words) = case.label(case.model.sample)
     y = jax.eval_shape(drawn, model, theta, x, words)
     data = Dataset(

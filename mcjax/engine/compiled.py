@@ -31,6 +31,7 @@ from mcjax.engine.routes import Route, estimator_of, route_of
 from mcjax.engine.task import Task
 from mcjax.errors import InputError, did_you_mean
 from mcjax.estimators.chord import Chord
+from mcjax.estimators.estimator import check_hash
 from mcjax.estimators.found_predictors import FoundNewton
 from mcjax.estimators.sufficient_statistics import SufficientStatistics
 from mcjax.network.drawn import Drawn
@@ -159,6 +160,21 @@ class CompiledStudy:
 def compile_study(study: Study) -> CompiledStudy:
     """Group the conditions of a study into programs.
 
+    Parameters
+    ----------
+    study : Study
+        The study to run.
+
+    Returns
+    -------
+    CompiledStudy
+        The study and its programs.
+
+    Raises
+    ------
+    InputError
+        If an estimator has no hash.
+
     Examples
     --------
     >>> import mcjax
@@ -171,6 +187,8 @@ def compile_study(study: Study) -> CompiledStudy:
     """
     kinds: dict[tuple[Any, ...], list[int]] = {}
     for i, condition in enumerate(study.conditions):
+        for estimator in condition.estimators:
+            check_hash(estimator)
         kinds.setdefault(_kind(condition, study), []).append(i)
     groups = []
     for members in kinds.values():

@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int32, Key
 
 from mcjax.calls import explained
+from mcjax.errors import InputError
 from mcjax.estimators.predictor import Params
 from mcjax.solvers.status import Status
 
@@ -173,6 +174,16 @@ class Estimator(Protocol):
         Fit
             Estimate, status and number of steps.
         """
+
+
+def check_hash(estimator: Estimator | None) -> None:
+    """Raise InputError for an estimator without a hash, which programs are known by."""
+    try:
+        hash(estimator)
+    except TypeError as error:
+        name = type(estimator).__name__
+        problem = f"cannot be hashed ({error}); make {name} a frozen dataclass"
+        raise InputError("estimator", problem) from error
 
 
 def rows_of(data: Dataset) -> Float[Array, ""]:

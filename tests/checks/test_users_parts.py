@@ -78,9 +78,12 @@ def test_an_estimator_that_returns_no_fit(value, words):
         assert f"{__file__}:" in str(caught.value)
 
 
-def test_an_estimator_that_is_no_frozen_dataclass():
-    with pytest.raises(InputError, match="make Unhashable a frozen dataclass"):
-        mcjax.simulate(study_of(Unhashable(at_start)))
+@pytest.mark.parametrize("call", [mcjax.simulate, mcjax.compile_study])
+def test_an_estimator_that_is_no_frozen_dataclass(call):
+    by_model = mcjax.ByModel(None, {LOOP.models[0]: Unhashable(at_start)})
+    for estimator in (Unhashable(at_start), by_model):
+        with pytest.raises(InputError, match="make Unhashable a frozen dataclass"):
+            call(study_of(estimator))
 
 
 @pytest.mark.parametrize("value", [at_start, solved])
