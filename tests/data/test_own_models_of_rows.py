@@ -7,8 +7,10 @@ import pytest
 from rows import FRAME, data_for, loop
 
 import mcjax
+from mcjax.laws.first_order import path_system
 from mcjax.laws.first_order.file_population import rows_of
 from mcjax.laws.first_order.population import OriginOfRows
+from mcjax.laws.first_order.population_path import flatness
 from mcjax.laws.first_order.simulated_population import simulated
 from mcjax.laws.law import Inapplicable
 
@@ -49,7 +51,9 @@ def law(condition, generations=1):
     return found
 
 
-def test_on_rows_alone_the_law_is_that_of_the_built_in_model():
+def test_on_rows_alone_the_law_is_that_of_the_built_in_model(monkeypatch):
+    flat = []
+    monkeypatch.setattr(path_system, "flatness", lambda *of: flat.append(flatness(*of)) or flat[-1])
     late = mcjax.Source("late", data=data_for("logistic", FRAME[FRAME["a"] > -0.4]))
     feeds = [("real", "0", 600), ("late", "0", 500)]
     network = mcjax.build_network(["0"], feeds, initial=1200, sources=[late])
@@ -59,6 +63,9 @@ def test_on_rows_alone_the_law_is_that_of_the_built_in_model():
     ]
     ours, theirs = (law(condition).laws["first_order"] for condition in conditions)
     np.testing.assert_allclose(ours.covariance, theirs.covariance, rtol=1e-11)
+    # of all batches together, of two generations, and not of each batch
+    assert len(flat) == 4
+    np.testing.assert_allclose(flat[:2], flat[2:], rtol=1e-9)
 
 
 def test_moments_of_slopes_are_those_of_the_built_in_model():

@@ -40,6 +40,7 @@ order of T^3 operations, and the integrals of :mod:`mcjax.laws.first_order.predi
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -151,7 +152,7 @@ def path_of_pools(condition: Condition, generations: int) -> Path:
         centres=np.array(centres[1:]),
         system=None,
         covariance=covariance,
-        flatness=flatness_on_path(path, covariance),
+        flat=partial(flatness_on_path, path, covariance),
         clearance=clearance_on_path(news[1:], covariance),
         rows=rows_on_path(path),
         effective=effective_on_path(path),

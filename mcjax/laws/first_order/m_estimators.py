@@ -188,28 +188,68 @@ def _along_path(condition: Condition, generations: int) -> Prediction:
     if condition.centred:  # a file says itself what the loss aims at, and so does the path
         information_of(condition)  # which tests that the loss aims at the truth
     model, versions = (tabulated if tables else simulated)(condition.model)
-    found = []
+    others = []
     # all batches together take as long as each of them
     with long_work(2 * len(versions), "batches of simulated scores") as advance:
-        for known, size in zip(
-            (model, *versions), (len(versions), *[1] * len(versions)), strict=True
-        ):
-            found.append(_around_path(replace(condition, model=known), generations))
-            advance(size)
-    whole, *others = found
+        whole = _around_path(replace(condition, model=model), generations)
+        advance(len(versions))
+        for version in versions:
+            others.append(_version_around_path(replace(condition, model=version), generations))
+            advance(1)
     return replace(whole, versions=tuple(others) if tables else without_each_batch(whole, others))
 
 
 @np.errstate(all="ignore")  # what overflows is not finite, and then the law does not apply
 def _around_path(condition: Condition, generations: int) -> Prediction:
     """Predict errors around centres that leave the truth."""
-    net = condition.network
-    forgets = net.memory.current_only
+    path = _path(condition, generations)
+    if path.flatness.max() > FLATTEST:
+        raise _too_flat("on the path of the centres", path.flatness.max())
+    rule = allowance(condition, generations, path.effective) + 2 * path.flatness
+    bias: PathBias | None = None
+    small_samples: SmallSampleBias | str
+    try:
+        bias = path_bias(path)
+        small_samples = small_sample_bias(path, bias, condition.theta, rule)
+    except Inapplicable as error:
+        bias, small_samples = None, str(error)
+    law = _moments_around(path, condition, bias)
+    return replace(
+        law,
+        asymptotic=True,
+        allowance=rule,
+        # a bias of the order 1/n matters only beside an error of the centre
+        mse_complete=bool(close(path.centres, condition.theta))
+        or bias is not None
+        or _unbiased(condition),
+        reference="first-order expansion around the population path, derived in"
+        " mcjax.laws.first_order."
+        f"{'path_system' if condition.network.memory.current_only else 'accumulated_path'}",
+        small_samples=small_samples,
+    )
+
+
+@np.errstate(all="ignore")
+def _version_around_path(condition: Condition, generations: int) -> Prediction:
+    """Predict errors by some batches of simulated scores, of which the bias is never known.
+
+    Nothing is judged by such a prediction, so it has no allowances, which take long.
+    """
+    return _moments_around(_path(condition, generations), condition, None)
+
+
+def _path(condition: Condition, generations: int) -> Path:
+    """Return the path of the centres, if a law may hold around it.
+
+    Raises
+    ------
+    Inapplicable
+        If none may.
+    """
+    forgets = condition.network.memory.current_only
     path = (path_of if forgets else path_of_pools)(condition, generations)
     if not np.isfinite(path.covariance).all():
         raise Inapplicable("errors around the path of the centres are too large for a number")
-    if path.flatness.max() > FLATTEST:
-        raise _too_flat("on the path of the centres", path.flatness.max())
     if path.clearance < CLEAR:
         raise Inapplicable(
             f"a centre is {path.clearance:.1f} standard deviations from where readers would keep"
@@ -218,36 +258,24 @@ def _around_path(condition: Condition, generations: int) -> Prediction:
     few = _too_few(path.rows, condition)
     if few is not None:
         raise Inapplicable(few.sentence)
-    away, rule = path.centres - condition.theta, allowance(condition, generations, path.effective)
-    rule = rule + 2 * path.flatness
-    bias: PathBias | None = None
-    small_samples: SmallSampleBias | str
-    try:
-        bias = path_bias(path)
-        small_samples = small_sample_bias(path, bias, condition.theta, rule)
-    except Inapplicable as error:
-        bias, small_samples = None, str(error)
+    return path
+
+
+def _moments_around(path: Path, condition: Condition, bias: PathBias | None) -> Prediction:
+    """Return the moments of errors around a path, and of the pooled estimator."""
+    net, away = condition.network, path.centres - condition.theta
     mean = away if bias is None else away + bias.mean
     slopes, limits, stable = _end_of(path, condition, bias)
-    law = Prediction.of(
+    return Prediction.of(
         path.covariance,
         net.size,
         mean,
         # without the square of a bias, which is of the order 1/n^2
         mse=mean_squares(path.covariance, net.size) + (away * (2 * mean - away)).sum(-1),
-        growth=slopes if forgets else np.full_like(slopes, np.nan),
+        growth=slopes if net.memory.current_only else np.full_like(slopes, np.nan),
         limit=np.where(stable, limits, np.nan),
-        asymptotic=True,
-        allowance=rule,
-        # a bias of the order 1/n matters only beside an error of the centre
-        mse_complete=bool(close(path.centres, condition.theta))
-        or bias is not None
-        or _unbiased(condition),
-        reference="first-order expansion around the population path, derived in"
-        f" mcjax.laws.first_order.{'path_system' if forgets else 'accumulated_path'}",
         pooled=None if net.plain else pooled_mse_on_path(condition),
     )
-    return replace(law, small_samples=small_samples)
 
 
 def _end_of(

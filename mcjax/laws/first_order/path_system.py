@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -68,9 +69,8 @@ class Path:
         The system of xi, with one of its own for every generation; None where data accumulate.
     covariance : ndarray, shape (T + 1, M p, M p)
         Covariance of xi.
-    flatness : ndarray, shape (T + 1, M)
-        How much the mean of J over the spread of the estimates differs from J, relative to J, at
-        most in any generation so far: what the law neglects where truths are far apart.
+    flat : callable
+        Returns :attr:`flatness`, which takes longer than all else.
     clearance : float
         Smallest number of standard deviations between a centre and a jump of what readers keep of
         its data, in any generation; infinite if nothing jumps.
@@ -91,7 +91,7 @@ class Path:
     centres: Float[np.ndarray, "T+1 M p"]
     system: LinearSystem | None
     covariance: Float[np.ndarray, "T+1 M*p M*p"]
-    flatness: Float[np.ndarray, "T+1 M"]
+    flat: Callable[[], Float[np.ndarray, "T+1 M"]]
     clearance: float
     rows: float
     effective: float
@@ -99,6 +99,14 @@ class Path:
     late: LinearSystem | None
     fits: tuple[Fits, ...] = ()
     end: Fits | None = None
+
+    @cached_property
+    def flatness(self) -> Float[np.ndarray, "T+1 M"]:
+        """How much the mean of J over the spread of the estimates differs from J, relative to J.
+
+        It is the most of any generation so far: what the law neglects where truths are far apart.
+        """
+        return self.flat()
 
 
 def growth_at_end(path: Path, net: Network) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +193,7 @@ def path_of(condition: Condition, generations: int) -> Path:
         centres=np.array(centres[: generations + 1]),
         system=system,
         covariance=covariance,
-        flatness=flatness_on_path([begun, *later[:generations]], covariance),
+        flat=partial(flatness_on_path, [begun, *later[:generations]], covariance),
         clearance=clearance_on_path(later[:generations], covariance),
         rows=rows_on_path([begun, *later[:generations]]),
         effective=effective_on_path([begun, *later[:generations]]),
