@@ -20,6 +20,8 @@ is written out entry by entry where p is small, and otherwise in loops, which co
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -38,7 +40,7 @@ from mcjax.draws.streams import STATISTIC
 from mcjax.draws.threefry import threefry
 from mcjax.estimators.estimator import first_that_holds
 from mcjax.solvers.cholesky import UNROLLED, singular_share, solve_entries, solve_swept
-from mcjax.solvers.once import once
+from mcjax.solvers.once import once, one_by_one
 from mcjax.solvers.status import Status
 
 Lower = list[list[Array]]
@@ -46,6 +48,9 @@ Lower = list[list[Array]]
 
 FEW_ROWS = int(2 * GAMMA_SWITCH)
 """Smallest number of degrees of freedom for which a chi variate needs no extra uniforms."""
+
+TERMS = 64
+"""Number of terms of a sum that one loop adds; of 200 it makes no vector instructions."""
 
 
 class _State(NamedTuple):
@@ -86,7 +91,7 @@ def run_white(
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     shape, dtype = (models, len(keys)), program.fit_dtype
-    empty: tuple[Any, Any] = jnp.zeros((p, p, *shape), dtype), jnp.zeros((p, *shape), dtype)
+    empty: tuple[Any, Any] = tuple(jnp.zeros((models, *axes, len(keys)), dtype) for axes in ((p, p), (p,)))
     if p <= UNROLLED:
         zero = jnp.zeros(shape, dtype)
         empty = [[zero] * (i + 1) for i in range(p)], [zero] * p
@@ -144,7 +149,7 @@ def _sums(
 ) -> tuple[Any, Any]:
     """Return ``sum_b w_b S_b`` and ``sum_b w_b (S_b e_b + X_b' eps_b)`` for every model's fit.
 
-    The shapes are (p, p, M, lanes) and (p, M, lanes). Up to p = ``UNROLLED`` they are lists of
+    The shapes are (M, p, p, lanes) and (M, p, lanes). Up to p = ``UNROLLED`` they are lists of
     entries of shape (M, lanes), those of S the rows of its lower triangle.
     """
     p = error.shape[0]
@@ -153,8 +158,10 @@ def _sums(
     samples = feeds.samples if program.few_rows else None
 
     parents = once(t, lambda: _parents(error, origin, 0.0))
-    feed = _Feed(normal, chis, samples, sigma=sigma, parents=parents, weight=weight)
-    return _by_entries(feed, t) if p <= UNROLLED else once(t, lambda: _by_columns(feed, t))
+    feed = _Feed(normal, chis, samples, parents, weight=weight, sigma=sigma)
+    if p <= UNROLLED:
+        return _by_entries(feed, t)
+    return one_by_one(t, lambda model: _by_columns(_Feed(*model, sigma=sigma[0]), t), feed[:-1], -3)
 
 
 class _Feed(NamedTuple):
@@ -163,9 +170,9 @@ class _Feed(NamedTuple):
     normal: Array  # see `_bartlett`, (2 half, M, B, lanes)
     chis: Array  # the diagonal of L, (p, M, B, lanes)
     samples: Array | None  # (M, B, lanes), where columns of L may be zero
-    sigma: Array
     parents: Array  # e, (p, M, B, lanes)
     weight: Array  # (M, B, lanes)
+    sigma: Array
 
 
 # S e + X' eps = L (L' e + sigma z): first the vector in brackets, then times L
@@ -211,18 +218,19 @@ def _entries(
 
 
 def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
-    """Return the same sums, in loops over entries of L that compile as quickly whatever p."""
+    """Return the same sums of one model, in loops over entries of L.
+
+    They compile as quickly whatever p. Arrays of the feed have no axis M.
+    """
     p, dtype = len(feed.chis), feed.parents.dtype
     place, below = np.zeros((p, p), np.int32), np.tri(p, k=-1, dtype=bool)
     place[tuple(np.transpose(_below(p)))] = 2 * p + np.arange(p * (p - 1) // 2)
 
     def columns() -> Array:
-        # (p, p, M, B, lanes): columns of L first, then rows
-        strict, diagonal = (
-            mask.T[..., None, None, None] for mask in (below, np.eye(p, dtype=bool))
-        )
+        # (p, p, B, lanes): columns of L first, then rows
+        strict, diagonal = (mask.T[..., None, None] for mask in (below, np.eye(p, dtype=bool)))
         if feed.samples is not None:
-            number = np.arange(p, dtype=np.int32)[:, None, None, None, None]
+            number = np.arange(p, dtype=np.int32)[:, None, None, None]
             strict = strict & (feed.samples[None, None] > number)
         return jnp.where(diagonal, feed.chis[None], jnp.where(strict, feed.normal[place.T], 0))
 
@@ -238,24 +246,22 @@ def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
     z = feed.sigma[None] * feed.normal[p : 2 * p].astype(dtype)
     inner = lax.fori_loop(jnp.int32(0), jnp.int32(p), dot, z)
 
-    def update(k: Array, total: Array) -> Array:
-        column, last = (
-            lax.dynamic_index_in_dim(a, k, 0, False, allow_negative_indices=False)
-            for a in (lower, inner)
-        )
+    def factors() -> Array:
+        # (p, B, p + 1, lanes): columns of L, each with its entry of the vector
+        return jnp.concatenate([jnp.moveaxis(lower, 2, 1).astype(dtype), inner[:, :, None]], 2)
 
-        def factors() -> Array:
-            # (2, B, p + 1, M, lanes)
-            right = jnp.concatenate([column.astype(dtype), last[None]])
-            return jnp.moveaxis(jnp.stack([right * feed.weight[None], right]), 3, 1)
+    right = once(t, factors)
+    terms = [(k, b) for k in range(p) for b in range(right.shape[1])]
 
-        left, right = once(k, factors)
-        for b in range(len(left)):
-            total += left[b, :p, None] * right[b, None]
-        return total
+    def more(system: Array | float, some: Sequence[tuple[int, int]]) -> Array:
+        for k, b in some:
+            left = feed.weight[b] * right[k, b, :p]
+            system += left[:, None] * right[k, b]
+        return jnp.asarray(system)
 
-    zero = jnp.zeros((p, p + 1, feed.weight.shape[0], feed.weight.shape[2]), dtype)
-    system = lax.fori_loop(jnp.int32(0), jnp.int32(p), update, zero)
+    system = once(t, lambda: more(0.0, terms[:TERMS]))
+    for begin in range(TERMS, len(terms), TERMS):
+        system = once(t, partial(more, system, terms[begin : begin + TERMS]))
     return system[:, :p], system[:, p]
 
 
@@ -273,11 +279,10 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
     """
     dtype = jnp.dtype(program.draw_dtype)
     half = -(-p * (p + 3) // 4)
-
-    def normals() -> Array:
-        return lax.complex(*normal_pair(_words(feeds, key, t, count=half, kind=0), dtype))
-
-    drawn = once(t, normals)
+    streams = _streams(feeds, key, t)
+    # stages of their own, as in `mcjax.chains.fast_rows`: together they run out of registers
+    words = _pair(t, lambda: _words(streams, count=half, kind=0))
+    drawn = once(t, lambda: lax.complex(*normal_pair(words, dtype)))
     # as one array, because entries of it are read in place, and parts of complex numbers are not
     normal = once(t, lambda: jnp.concatenate([drawn.real, drawn.imag]))
 
@@ -286,7 +291,7 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
         if program.few_rows:
             half_each = GAMMA_RAISES // 2  # a counter gives two words
             words, finer = (
-                _words(feeds, key, t, count=p * half_each, kind=kind) for kind in (1, 2)
+                _words(streams, count=p * half_each, kind=kind) for kind in (1, 2)
             )
             # inverses of small chi variates have heavy tails
             halves = [graded_uniform(*pair, dtype) for pair in zip(words, finer, strict=True)]
@@ -299,16 +304,32 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
     return normal, once(t, diagonal)
 
 
-def _words(feeds: Feeds, key: Array, t: Array, count: int, kind: int) -> tuple[Array, Array]:
-    """Return ``count`` pairs of words for every feed, each of shape (count, M, B, lanes)."""
+def _streams(feeds: Feeds, key: Array, t: Array) -> tuple[Array, Array]:
+    """Return the two words of the stream key of every feed, each of shape (M, B, lanes)."""
     stamp = jnp.where(feeds.renewed, t, 0).astype(jnp.uint32)
-    stream = [word[None] for word in threefry((key[0], key[1]), (stamp, feeds.stream))]
-    place = lax.broadcasted_iota(jnp.uint32, (count, *feeds.stream.shape), 0)
-    return threefry((stream[0], stream[1]), (place, jnp.uint32(STATISTIC + kind)))
+
+    return _pair(t, lambda: threefry((key[0], key[1]), (stamp, feeds.stream)))
+
+
+def _pair(t: Array, compute: Callable[[], tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Compute two words in one loop, as one array of complex numbers, and store them."""
+    drawn = once(
+        t, lambda: lax.complex(*(lax.bitcast_convert_type(a, jnp.float32) for a in compute()))
+    )
+    first, second = (lax.bitcast_convert_type(a, jnp.uint32) for a in (drawn.real, drawn.imag))
+    return first, second
+
+
+def _words(streams: tuple[Array, Array], count: int, kind: int) -> tuple[Array, Array]:
+    """Return ``count`` pairs of words for every feed, each of shape (count, M, B, lanes)."""
+    first, second = (word[None] for word in streams)
+    place = lax.broadcasted_iota(jnp.uint32, (count, *streams[0].shape), 0)
+    return threefry((first, second), (place, jnp.uint32(STATISTIC + kind)))
 
 
 def _solve(gram: Any, right: Any, t: Array) -> tuple[Array, Array]:
     """Return solutions (p, M, lanes) and unexplained shares (M, lanes); see `solve_positive`."""
-    p = len(right)
-    solve = solve_entries if p <= UNROLLED else solve_swept
-    return once(t, lambda: solve(gram, right))
+    if isinstance(right, list):
+        return once(t, lambda: solve_entries(gram, right))
+    error, unexplained = one_by_one(t, lambda system: solve_swept(*system), (gram, right), 0)
+    return jnp.moveaxis(error, 0, 1), unexplained

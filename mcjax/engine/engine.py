@@ -343,7 +343,8 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     platform = jax.local_devices()[0].platform
     limits = limits_on(platform)
-    block = limits.lanes if program.path.draws_rows else limits.lanes_without_rows
+    written_out = not program.path.draws_rows and p <= UNROLLED
+    block = limits.lanes_without_rows if written_out else limits.lanes
     limit = limits.bytes
     if platform == "cpu":
         if program.path.fits_together:
@@ -351,6 +352,8 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
             fits = FAST_BYTES // (2 * padded(program.pairs) * row)
             least = MATRIX_FITS if p > UNROLLED else 1
             lane, limit = models, min(max(fits, least), FAST_FITS)
+        elif not program.path.draws_rows and not written_out:
+            lane //= models  # whose sums are computed one after the other
     else:
         block = min(block, 1 << (lanes - 1).bit_length())
         lane = max(lane, RESULTS_COPIES * results)

@@ -21,7 +21,8 @@ class Limits(NamedTuple):
     lanes : int
         Largest number of lanes.
     lanes_without_rows : int
-        The same where chains draw sufficient statistics.
+        The same where chains draw sufficient statistics of few parameters, see
+        :mod:`mcjax.chains.statistics`.
     bytes : int
         Largest size of the data of a block.
     """

@@ -129,6 +129,42 @@ def where_needed(
     return result
 
 
+def one_by_one(
+    count: Integer[Array, " ..."], compute: Callable[[Tree], Any], arrays: Tree, axis: int
+) -> Any:
+    """Compute results for each place on an axis of arrays, on a CPU one after the other.
+
+    What one of them needs stays in the cache. On an accelerator they are computed together, and
+    nothing is stored.
+
+    Parameters
+    ----------
+    count : Array
+        Integers known only at run time, none of them negative.
+    compute : callable
+        Returns the results, given the arrays at one place, without the axis.
+    arrays : pytree of Array
+        The arrays, all of which have the axis.
+    axis : int
+        The axis.
+
+    Returns
+    -------
+    pytree of Array
+        The results, with the axis first.
+    """
+    if _here() is fused:
+        return jax.vmap(compute, axis)(arrays)
+
+    def at(place: Array) -> Any:
+        return compute(
+            jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, place, axis, False), arrays)
+        )
+
+    places = jnp.arange(jax.tree.leaves(arrays)[0].shape[axis], dtype=jnp.int32)
+    return once(count, lambda: lax.map(at, places))
+
+
 def hidden(values: Tree) -> Tree:
     """Return arrays or numbers as if they were known only at run time and computed elsewhere.
 
