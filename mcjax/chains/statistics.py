@@ -91,7 +91,8 @@ def run_white(
     sigma = jnp.sqrt(jnp.asarray(variance, program.fit_dtype))[None, None]
     p, models = conditions.truth.shape[-1], net.frozen.shape[0]
     shape, dtype = (models, len(keys)), program.fit_dtype
-    empty: tuple[Any, Any] = tuple(jnp.zeros((models, *axes, len(keys)), dtype) for axes in ((p, p), (p,)))
+    matrix, vector = (jnp.zeros((models, *axes, len(keys)), dtype) for axes in ((p, p), (p,)))
+    empty: tuple[Any, Any] = matrix, vector
     if p <= UNROLLED:
         zero = jnp.zeros(shape, dtype)
         empty = [[zero] * (i + 1) for i in range(p)], [zero] * p
@@ -290,9 +291,7 @@ def _bartlett(feeds: Feeds, key: Array, t: Array, p: int, program: Program) -> t
         uniforms = []
         if program.few_rows:
             half_each = GAMMA_RAISES // 2  # a counter gives two words
-            words, finer = (
-                _words(streams, count=p * half_each, kind=kind) for kind in (1, 2)
-            )
+            words, finer = (_words(streams, count=p * half_each, kind=kind) for kind in (1, 2))
             # inverses of small chi variates have heavy tails
             halves = [graded_uniform(*pair, dtype) for pair in zip(words, finer, strict=True)]
             each = [u.reshape(p, half_each, *u.shape[1:]) for u in halves]

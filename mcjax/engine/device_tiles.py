@@ -34,7 +34,7 @@ class Lying(NamedTuple):
     lane : ndarray
         Lanes of their first chains in the chunk, below 0 in an earlier one.
     whole : ndarray of bool
-        Whether they lie whole in the share of a device, with 64 lanes to read.
+        Whether they lie whole in the share of a device, with 128 lanes to read.
     """
 
     task: int

@@ -44,7 +44,7 @@ class Gather(Generic[S]):
             self._samples = [sample]
 
     def add(self, piece: Piece) -> None:
-        """Add tiles of 64 chains or, if it is the last, fewer."""
+        """Add tiles of 128 chains or, if it is the last, fewer."""
         self._early |= {int(tile): (piece, k) for k, tile in enumerate(piece.tiles)}
         run: list[int] = []
         while self._next in self._early:

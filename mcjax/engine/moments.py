@@ -1,6 +1,6 @@
 """Streaming moments of the errors of many chains, in constant memory and a fixed order of merging.
 
-Chains are divided into tiles of 64 consecutive chain numbers. Each tile is summarised, and the
+Chains are divided into tiles of 128 consecutive chain numbers. Each tile is summarised, and the
 summaries are merged in the order of the tiles (Chan, Golub & LeVeque 1983). Hence, on a CPU,
 moments depend neither on the size of chunks nor on the number of devices, and those of the first C
 chains are the same in a longer run. On accelerators, tiles that reach over the border of a chunk or
@@ -31,7 +31,7 @@ from mcjax.engine.arrays import (
 )
 from mcjax.engine.powers import PAIRS, Powers, growth_ends, sum_pairs, sum_powers
 
-TILE = 64
+TILE = 128
 LARGEST = 200
 """Up to this M p the joint covariance of all models is kept, above it only that of each model."""
 
@@ -153,7 +153,7 @@ class ErrorMoments(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """The chains of one tile or, with leading axes, of several; C <= 64 of them on the last axis.
+    """The chains of one tile or, with leading axes, of several; C <= 128 of them on the last axis.
 
     Attributes
     ----------

@@ -73,7 +73,7 @@ def works_on_host(platform: str) -> bool:
 
 
 REDUCTION_OPTIONS = {
-    # sums are of 64 numbers, which gain nothing from a tree of three reductions
+    # sums are of 128 numbers, which gain nothing from a tree of three reductions
     "xla_disable_hlo_passes": "tree_reduction_rewriter,gpu-tree-reduction-rewriter"
 }
 """Options of the program that reduces tiles; the second pass is that of a GPU."""

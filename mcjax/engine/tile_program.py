@@ -1,4 +1,4 @@
-"""Programs that reduce tiles of 64 chains where the chains ran, and merge them: for accelerators.
+"""Programs that reduce tiles of 128 chains where the chains ran, and merge them: for accelerators.
 
 A program of its own takes the arrays of a chunk as they are, so that it changes no bit of them. On
 each device it goes through the tiles that lie there, a fixed number at a time: the loop that it
@@ -257,7 +257,8 @@ def fold(
     shape: Shape,
 ) -> Row:
     """Merge some rows, in order, after ``total``; on the device where they are."""
-    order = np.zeros(len(rows[0]), np.int32)
+    # few lengths, each of which is compiled; one of 1 would be no loop, and might round otherwise
+    order = np.zeros(max(2, 1 << (len(places) - 1).bit_length()), np.int32)
     order[: len(places)] = places
     started, count = np.bool_(total is not None), np.int32(len(places))
     like = layout(reduction, shape)
@@ -286,9 +287,16 @@ def _fold(
         parts = tuple(lax.dynamic_index_in_dim(leaf, order[k], keepdims=False) for leaf in rows)
         return lax.optimization_barrier(parts)
 
-    def merge(k: Array, total: Numbers) -> Numbers:
-        return reduction.merged(total, unpacked(row(k), like))
+    # Passed on as rows, merged numbers are few arrays, each made by one kernel. The length of the
+    # loop is known, so that a GPU need not ask the host after each pass whether to go on.
+    def merge(k: Array, total: Row) -> Row:
+        own = row(k)
+        merged = packed(reduction.merged(unpacked(total, like), unpacked(own, like)), like)
+        merged = _where((k > 0) | started, merged, own)
+        return _where(k < count, merged, total)
 
-    first = tuple(jnp.where(started, *both) for both in zip(total, row(0), strict=True))
-    begin = 1 - started.astype(jnp.int32)
-    return packed(lax.fori_loop(begin, count, merge, unpacked(first, like)), like)
+    return lax.fori_loop(0, len(order), merge, total)
+
+
+def _where(condition: Array, row: Row, other: Row) -> Row:
+    return tuple(jnp.where(condition, *both) for both in zip(row, other, strict=True))

@@ -1,4 +1,4 @@
-"""Tiles of 64 chains, reduced to numbers by NumPy on the host; and what all reducers share."""
+"""Tiles of 128 chains, reduced to numbers by NumPy on the host; and what all reducers share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One device or eight, small chunks or large: the same numbers to the last bit.
 
 Bit-equal are the draws, the estimates and the moments, because blocks have one size, every chain is
-summarised in its own tile of 64, and tiles are merged in order. XLA compiles the program of a
+summarised in its own tile of 128, and tiles are merged in order. XLA compiles the program of a
 single device otherwise, which shows in the last digits of fits that magnify rounding. A program
 that several devices would never finish runs on one.
 """

@@ -127,22 +127,22 @@ def test_no_bit_depends_on_the_place_in_a_block():
 
 
 def test_moments_do_not_depend_on_chunks():
-    study = grid(linear(), scales=(1,), chains=200)
+    study = grid(linear(), scales=(1,), chains=300)
     first, second = (api.simulate(replace(study, chunk=chunk)) for chunk in (64, 1024))
     for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_topping_up_equals_one_run():
-    study = grid(linear(), scales=(1,), chains=200)
-    short = api.simulate(replace(study, chains=100))
+    study = grid(linear(), scales=(1,), chains=400)
+    short = api.simulate(replace(study, chains=200))
     topped = api.simulate(study, known=short)
     for a, b in zip(jax.tree.leaves(api.simulate(study)), jax.tree.leaves(topped), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_more_chains_than_asked_for_are_kept():
-    study = grid(linear(), scales=(1,), chains=130)
+    study = grid(linear(), scales=(1,), chains=150)
     known = api.simulate(study)
     fewer = api.simulate(replace(study, chains=70), known=known)
     for a, b in zip(jax.tree.leaves(known), jax.tree.leaves(fewer), strict=True):

@@ -80,7 +80,7 @@ def study():
     conditions = tuple(
         mcjax.condition(net, mcjax.linear(), [0.5, k], label=f"{k}") for k in range(5)
     )
-    return mcjax.Study(conditions, generations=3, chains=150, chunk=192)
+    return mcjax.Study(conditions, generations=3, chains=300, chunk=384)
 
 
 @pytest.fixture
@@ -97,17 +97,17 @@ def on_devices(monkeypatch):
 def test_a_study_on_devices_that_reduce(study, on_devices):
     expected = mcjax.simulate(study)
     on_devices()
-    known, ran = mcjax.simulate(study, chains=[3, 3, 3, 3, 100]), []
+    known, ran = mcjax.simulate(study, chains=[3, 3, 3, 3, 200]), []
     found = mcjax.simulate(study, known, lambda chains, _: ran.append(chains))
     close(found, expected)
-    assert sum(ran) == 5 * 150 - 64  # none twice
+    assert sum(ran) == 5 * 300 - 128  # none twice
 
 
 def test_functionals_on_devices_that_reduce(study, on_devices):
     """Their functions are of NumPy; values of the last tiles are missing where chains are."""
     [first, *_] = study.conditions
     condition = mcjax.condition(first.network, mcjax.categorical(), [0.05, 0.25, 0.7])
-    study = mcjax.Study((condition,), generations=3, chains=150, chunk=192)
+    study = mcjax.Study((condition,), generations=3, chains=300, chunk=384)
     expected = mcjax.simulate(study)
     on_devices()
     found = mcjax.simulate(study)

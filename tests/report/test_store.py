@@ -105,7 +105,7 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(study, tallies, folder):
     assert 0 < sum(ran) < 2 * CHAINS
 
 
-@pytest.mark.parametrize("first", [20, 64, 100])
+@pytest.mark.parametrize("first", [20, 128, 200])
 def test_more_chains_later_equal_one_run(first, study, tallies, folder):
     """Below a tile, a tile, and more."""
     small = replace(study, chains=first)
