@@ -7,7 +7,7 @@ from mcjax.models.location import linear
 from mcjax.network import build_network
 from mcjax.study.study import Study, condition
 
-CHAINS = 130  # two full tiles and a rest
+CHAINS = 260  # two full tiles and a rest
 
 
 def make(theta=(0.5,), samples=20, sigma=1.0, seed=0, label="one", **settings):
@@ -18,7 +18,7 @@ def make(theta=(0.5,), samples=20, sigma=1.0, seed=0, label="one", **settings):
         condition(pair, linear(sigma=sigma), theta, label=label, seed=seed),
         condition(lone, linear(), theta, label="two"),
     )
-    settings = {"generations": 2, "chains": CHAINS, "chunk": 64, "tolerance": 0.5} | settings
+    settings = {"generations": 2, "chains": CHAINS, "chunk": 128, "tolerance": 0.5} | settings
     return Study(conditions, **settings)
 
 
