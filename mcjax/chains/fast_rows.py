@@ -188,27 +188,11 @@ class _Block:
 
         z = once(self.count, normals)
 
-        def cut(table: Array, first: Array, width: int, axis: int) -> Array:
-            if width == p:
-                return table
-            return lax.dynamic_slice_in_dim(table, first, width, axis)
-
         def halves(begin: int, width: int, mix: bool) -> Array:
             """Return a panel, (2, k, F, H): even and odd rows apart, so that each is contiguous."""
             normals, factor, first = hidden((z, self.factor, jnp.int32(begin)))
-            split = []
-            for half in (normals.real, normals.imag):
-                if mix:
-                    # factor times normals, summed over columns of the factor
-                    half = half.reshape(p, fits, -1)
-                    part = cut(factor, first, width, 1)
-                    roots = jnp.repeat(part, fits // len(part), axis=0)  # (F, k, p)
-                    columns = [roots[:, :, k].T[..., None] * half[k][None] for k in range(p)]
-                    half = sum(columns[1:], columns[0])
-                else:
-                    half = cut(half, first, width, 0).reshape(width, fits, -1)
-                split.append(half)
-            return jnp.stack(split)
+            panel = partial(_panel, factor=factor, first=first, fits=fits, width=width, mix=mix)
+            return jnp.stack([panel(half) for half in (normals.real, normals.imag)])
 
         def panels(mix: bool) -> tuple[Array, ...]:
             widths = panel_widths(p)
@@ -300,6 +284,26 @@ class _Block:
         first, second, *_, pair = stream.reshape(len(stream), self.sources.theta.shape[1], -1)
         words = [row_words((first, second), pair & PAIR, jnp.uint32(role)) for role in roles]
         return [(words[0][odd], words[1][odd]) for odd in range(2)]
+
+
+@partial(jax.jit, static_argnames=("fits", "width", "mix"))  # traced once for all of one shape
+def _panel(half: Array, *, factor: Array, first: Array, fits: int, width: int, mix: bool) -> Array:
+    """Return covariates from ``first`` on, (k, F, H), from normals (p, F H)."""
+    p = len(half)
+
+    def cut(table: Array, axis: int) -> Array:
+        if width == p:
+            return table
+        return lax.dynamic_slice_in_dim(table, first, width, axis)
+
+    if not mix:
+        return cut(half, 0).reshape(width, fits, -1)
+    # factor times normals, summed over columns of the factor
+    half = half.reshape(p, fits, -1)
+    part = cut(factor, 1)
+    roots = jnp.repeat(part, fits // len(part), axis=0)  # (F, k, p)
+    columns = [roots[:, :, k].T[..., None] * half[k][None] for k in range(p)]
+    return sum(columns[1:], columns[0])
 
 
 def _eta(x: tuple[Array, ...], odd: int, theta: Array) -> Array:

@@ -8,7 +8,7 @@ of one shape are the same loop, which is compiled once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import reduce
 from typing import NamedTuple
 
 import jax
@@ -153,42 +153,44 @@ def _system(
     place: dict[tuple[int, int], int] = {}  # where entries are, the gradient as column p
     p, size = int(begins[-1]), 0
 
-    def add(compute: Callable[[], list[Array]], entries: list[tuple[int, int]]) -> None:
+    def add(
+        compute: Callable[..., Array], parts: tuple[Array, ...], entries: list[tuple[int, int]]
+    ) -> None:
         nonlocal size
-        sums.append(once(count, lambda: jnp.stack(compute())))
+        sums.append(once(count, lambda: compute(*hidden(parts))))
         place.update({entry: size + k for k, entry in enumerate(entries)})
         size += len(entries)
 
     for a, panel in enumerate(rows.x):
         own = range(begins[a], begins[a + 1])
         triangle = [(i, j) for i in own for j in range(begins[a], i + 1)]
-        add(partial(_of_panel, panel, slope, curvature), [(i, p) for i in own] + triangle)
+        add(_of_panel, (panel, slope, curvature), [(i, p) for i in own] + triangle)
         for b, other in enumerate(rows.x[:a]):
             block = [(i, j) for i in own for j in range(begins[b], begins[b + 1])]
-            add(partial(_of_panels, panel, other, curvature), block)
+            add(_of_panels, (panel, other, curvature), block)
     lower = [[(max(i, j), min(i, j)) for j in range(p)] + [(i, p)] for i in range(p)]
     whole = np.array([[place[entry] for entry in row] for row in lower])
     found = once(count, lambda: jnp.concatenate(sums))
     return found[whole], found[np.diagonal(whole)]
 
 
-def _of_panel(panel: Array, slope: Array, curvature: Array) -> list[Array]:
+@jax.jit  # traced once for all panels of one shape
+def _of_panel(panel: Array, slope: Array, curvature: Array) -> Array:
     """Return the gradient of a panel, and then the lower triangle of its block of the Hessian."""
-    panel, slope, curvature = hidden((panel, slope, curvature))
     x = [columns_of(panel, odd, slope.dtype) for odd in range(2)]
     gradients = [even * slope[0] + odd * slope[1] for even, odd in zip(*x, strict=True)]
     triangle = [(i, j) for i in range(len(gradients)) for j in range(i + 1)]
-    return sum_rows(gradients + _products(x, x, curvature, triangle))
+    return jnp.stack(sum_rows(gradients + _products(x, x, curvature, triangle)))
 
 
-def _of_panels(panel: Array, other: Array, curvature: Array) -> list[Array]:
+@jax.jit
+def _of_panels(panel: Array, other: Array, curvature: Array) -> Array:
     """Return the block of the Hessian with the rows of one panel and the columns of another."""
-    panel, other, curvature = hidden((panel, other, curvature))
     rows, columns = (
         [columns_of(part, odd, curvature.dtype) for odd in range(2)] for part in (panel, other)
     )
     places = [(i, j) for i in range(len(rows[0])) for j in range(len(columns[0]))]
-    return sum_rows(_products(rows, columns, curvature, places))
+    return jnp.stack(sum_rows(_products(rows, columns, curvature, places)))
 
 
 def _products(
