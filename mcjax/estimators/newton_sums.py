@@ -2,7 +2,7 @@
 
 Up to ``AT_ONCE`` parameters one pass over the rows computes all, entry by entry. Beyond, the
 Hessian is computed in blocks, each in a pass of its own over two panels of the covariates. Blocks
-of one shape are the same loop, which is compiled once.
+of one shape are the same loop, which is traced and compiled once.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def _of_panel(panel: Array, slope: Array, curvature: Array) -> Array:
     return jnp.stack(sum_rows(gradients + _products(x, x, curvature, triangle)))
 
 
-@jax.jit
+@jax.jit  # traced once for all pairs of panels of one shape
 def _of_panels(panel: Array, other: Array, curvature: Array) -> Array:
     """Return the block of the Hessian with the rows of one panel and the columns of another."""
     rows, columns = (

@@ -28,6 +28,24 @@ def test_panels():
         assert len(set(widths)) <= 2  # few kinds of blocks
 
 
+def test_blocks_of_one_shape_are_traced_once():
+    p = 4 * BLOCK
+    y, share = jnp.zeros((2, FITS, PAIRS)), lambda: jnp.ones((FITS, PAIRS))
+    model = jax.tree.map(lambda number: jnp.full((FITS, 1), number), logistic())
+
+    def stepped(panels, theta):
+        rows = Rows(panels, y, share, jnp.full(FITS, 2.0 * PAIRS))
+        with stages(barrier):
+            return newton_step(model, rows, theta, theta, jnp.zeros(FITS, jnp.int32))
+
+    panels = (jnp.ones((2, BLOCK, FITS, PAIRS)),) * 4
+    traced = jax.make_jaxpr(stepped)(panels, jnp.zeros((p, FITS))).eqns
+    for name, calls in (("_of_panel", 4), ("_of_panels", 6)):
+        bodies = [eqn.params["jaxpr"] for eqn in traced if eqn.params.get("name") == name]
+        assert len(bodies) == calls
+        assert len(set(map(id, bodies))) == 1
+
+
 @pytest.mark.parametrize("p", [3, 12])
 def test_steps_are_those_of_one_data_set(p):
     rng = np.random.default_rng(p)
