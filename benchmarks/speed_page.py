@@ -193,6 +193,10 @@ def users() -> str:
     ]
     many = [
         (
+            one["loss"],
+            str(one["predictors"]),
+            f"`{one['precision']}`",
+            f"{one['correlation']:g}",
             str(one["p"]),
             few(one["newton"]["microseconds"]),
             few(one["lbfgs"]["microseconds"]),
@@ -214,7 +218,18 @@ def users() -> str:
         ],
         general,
     )
-    found += "\n" + table(["p", "Newton's method, µs a fit", "L-BFGS, µs a fit"], many)
+    found += "\n" + table(
+        [
+            "Loss of θ as a whole",
+            "Predictors found",
+            "Precision",
+            "Correlation",
+            "p",
+            "Newton's method, µs a fit",
+            "L-BFGS, µs a fit",
+        ],
+        many,
+    )
     return f"\n{found}\n({taken_on(kept['about'])})\n"
 
 

@@ -14,7 +14,7 @@ processors, so that other work on the machine matters little; compilation is not
     sets at a time or all at once. Beside them are chains of mcjax, which draw their data.
 ``many``
     Chains with a loss of theta as a whole and 40 rows for each parameter, by Newton's method and by
-    L-BFGS.
+    L-BFGS: of a loss whose predictor is found, and of one without predictors.
 """
 
 from __future__ import annotations
@@ -33,13 +33,21 @@ from machine import keep
 
 import mcjax
 from mcjax.engine import engine
+from mcjax.engine.fine_tuning import predictors_of
 from mcjax.engine.platforms import compiler_options, stage_boundary
 from mcjax.solvers.once import stages
 from mcjax.solvers.status import Status
 
 P, ROWS, MODELS, GENERATIONS, CHAINS, TURNS = 5, 200, 4, 10, 256, 5
 SETS, FEW = 256, 64
-MANY = (5, 10, 20, 40, 64, 100)
+FOUND, WHOLE = (5, 10, 20, 40, 64, 100), (20, 30, 36, 40, 50, 64)
+MANY = [
+    *(("logistic", p, "mixed", 0.0) for p in FOUND),
+    *(("logistic, sinh", p, k, 0.0) for p in WHOLE for k in ("float32", "mixed")),
+    *(("logistic, sinh", p, "mixed", 0.9) for p in (20, 36, 50, 64)),
+]
+"""Loss, with a predictor that is found or without, number of parameters, precision, and correlation
+of neighbouring covariates."""
 TOLERANCE = {"float32": 1e-3, "float64": 1e-5}
 """Largest last step of the plain Newton's method."""
 THRESHOLD = 1.345
@@ -93,6 +101,16 @@ def scale_label(key: Array, theta: Array, x: Array) -> Array:
     return x @ theta[1:] + jnp.exp(theta[0]) * jax.random.normal(key, dtype=x.dtype)
 
 
+def sinh_loss(theta: Array, x: Array, y: Array) -> Array:
+    """Return the loss of logistic regression with coefficients sinh(theta)."""
+    return logistic_loss(x @ jnp.sinh(theta), y)
+
+
+def sinh_label(key: Array, theta: Array, x: Array) -> Array:
+    """Draw 0 or 1."""
+    return logistic_label(key, x @ jnp.sinh(theta))
+
+
 SCALAR = {
     "logistic": (mcjax.logistic, logistic_loss, logistic_label),
     "huber": (lambda: mcjax.huber(THRESHOLD), huber_loss, normal_label),
@@ -100,8 +118,10 @@ SCALAR = {
 GENERAL = {
     "logistic": (plain_logistic_loss, plain_logistic_label, 0),
     "normal, with its scale": (scale_loss, scale_label, 1),
+    "logistic, sinh": (sinh_loss, sinh_label, 0),
 }
 """Loss, sampler, and how many parameters have no covariate."""
+RACED = ("logistic", "normal, with its scale")
 
 
 # --- what is timed ----------------------------------------------------------------------------
@@ -133,10 +153,12 @@ def least(calls: Calls, turns: int = TURNS) -> dict[str, float]:
     return found
 
 
-def study_of(model: Any, p: int, rows: int, **settings: Any) -> mcjax.Study:
-    """Return a study of a ring of four models."""
+def study_of(model: Any, p: int, rows: int, correlation: float = 0, **settings: Any) -> mcjax.Study:
+    """Return a study of a ring of four models; neighbouring covariates may be correlated."""
     net = mcjax.topologies.ring(MODELS, samples=rows // 2, real=rows // 2, initial=rows)
-    return mcjax.Study((mcjax.condition(net, model, truth(p)),), **settings)
+    apart = np.abs(np.subtract.outer(np.arange(p), np.arange(p)))
+    covariance = correlation**apart if correlation else None
+    return mcjax.Study((mcjax.condition(net, model, truth(p), covariance),), **settings)
 
 
 def chains_of(study: mcjax.Study) -> tuple[Callable[[], Any], Any]:
@@ -262,18 +284,21 @@ def general(name: str, precision: str) -> dict[str, Any]:
     return found
 
 
-def many(p: int) -> dict[str, Any]:
+def many(name: str, p: int, precision: str, correlation: float) -> dict[str, Any]:
     """Time chains of a loss with p parameters by Newton's method and by L-BFGS."""
-    loss, label, _ = GENERAL["logistic"]
+    loss, label, _ = GENERAL[name]
     model = mcjax.user_model(loss, label, name="own")
     chains = max(4, 320 // p)
+    settings: Any = {"precision": precision, "generations": 1, "chains": chains}
     studies = {
-        solver: study_of(model, p, 40 * p, solver=solver, generations=1, chains=chains)
+        solver: study_of(model, p, 40 * p, correlation, solver=solver, **settings)
         for solver in ("newton", "lbfgs")
     }
     ran = {solver: chains_of(study) for solver, study in studies.items()}
     seconds = least({solver: run for solver, (run, _) in ran.items()}, 3)
-    found: dict[str, Any] = {"p": p, "rows": 40 * p}
+    found: dict[str, Any] = {"loss": name, "p": p, "rows": 40 * p, "precision": precision}
+    found["correlation"] = correlation
+    found["predictors"] = predictors_of(studies["newton"].conditions[0])
     for solver, (run, _) in ran.items():
         found[solver] = {"microseconds": microseconds(seconds[solver], studies[solver])}
         found[solver] |= ended(run())
@@ -291,8 +316,8 @@ def main() -> None:
     precisions = ("float32", "mixed")
     jobs: dict[str, list[Callable[[], dict[str, Any]]]] = {
         "scalar": [lambda n=n, k=k: scalar(n, k) for n in SCALAR for k in precisions],
-        "general": [lambda n=n, k=k: general(n, k) for n in GENERAL for k in precisions],
-        "many": [lambda p=p: many(p) for p in MANY],
+        "general": [lambda n=n, k=k: general(n, k) for n in RACED for k in precisions],
+        "many": [lambda one=one: many(*one) for one in MANY],
     }
     results: dict[str, Any] = {}
     for kind, calls in jobs.items():

@@ -246,8 +246,9 @@ class RunTable(msgspec.Struct, forbid_unknown_fields=True):
     """`mixed`: draws in single and fits in double precision, and draws in double where single would
     lose the noise. `float64` or `float32`: both."""
     solver: str = "auto"
-    """`newton` or `lbfgs`; `auto` takes L-BFGS for more than 64 parameters, unless the loss depends
-    on them through one linear predictor. Excluded by `[estimator]`."""
+    """`newton` or `lbfgs`; `auto` takes L-BFGS for more than 64 parameters, or 100 if predictors
+    are found in a user's loss, unless the loss depends on them through one linear predictor.
+    Excluded by `[estimator]`."""
     chunk: Size = 1024
     """Chains that run in one call of the device, at most."""
     memory: float = 1.0

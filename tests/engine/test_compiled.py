@@ -3,6 +3,8 @@
 import os
 from dataclasses import replace
 
+import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 
@@ -33,6 +35,28 @@ def test_an_estimator_that_is_given_is_used(memory, of_model):
 
 def test_sums_are_the_choice_of_models_that_accumulate():
     assert isinstance(estimator_of(condition("accumulate", mcjax.linear())), SufficientStatistics)
+
+
+def found(theta, x, y):
+    return (y - x @ theta) ** 2
+
+
+def curved(theta, x, y):
+    return (y - x @ jnp.sinh(theta)) ** 2
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        (mcjax.user_model(curved, lambda key, theta, x: x @ theta), 64),
+        (mcjax.user_model(found, lambda key, theta, x: x @ theta), 100),
+    ],
+    ids=["no predictors", "predictors found"],
+)
+def test_many_parameters_are_fitted_by_lbfgs(model, most):
+    net = mcjax.topologies.self_loop(samples=4 * most, initial=4 * most)
+    for p, expected in ((most, mcjax.Newton()), (most + 1, mcjax.LBFGS())):
+        assert estimator_of(mcjax.condition(net, model, np.full(p, 0.1))) == expected
 
 
 @pytest.mark.parametrize("told", [True, False])
