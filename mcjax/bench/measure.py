@@ -1,15 +1,17 @@
 """Measure how many fits a second a machine makes, and how that compares with a bound.
 
-A fit is all that one model does in one generation: rows are drawn, labelled and fitted. The bound
-is the time of its arithmetic at the rate of matrix products, or that of its rows through memory,
-written once and read in every pass, whichever is longer.
+A fit is all that one model does in one generation: rows are drawn, labelled and fitted, and
+estimates are summed up over chains. Chains alone leave their estimates on the devices, and are
+compared with a bound: the time of the arithmetic of a fit at the rate of matrix products, or that
+of its rows through memory, written once and read in every pass, whichever is longer.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -21,6 +23,8 @@ from mcjax.bench.machine import bandwidth, product_rate
 from mcjax.bench.operations import count_operations
 from mcjax.engine import engine
 from mcjax.engine.compiled import CompiledStudy, compile_study
+from mcjax.engine.outcome import ErrorTotals, Outcome, Tally
+from mcjax.engine.summaries import simulate as simulate_tasks
 from mcjax.models.registry import FAMILIES
 from mcjax.network import topologies
 from mcjax.solvers.status import Status
@@ -59,12 +63,14 @@ class Result(msgspec.Struct, frozen=True):
         Fits a second, the median of the runs.
     microseconds : float
         Microseconds a fit.
+    chains_microseconds : float
+        Microseconds a fit of chains alone.
     compile_seconds : float
         What the first run took longer.
     operations, bytes : float
         Operations of a fit, and bytes of its rows in all passes.
     bound_share : float
-        Share of the bound that is reached.
+        Share of the bound that chains alone reach.
     bound_by : {"arithmetic", "memory"}
         What the bound is.
     converged, passes : float
@@ -80,6 +86,7 @@ class Result(msgspec.Struct, frozen=True):
     chains: int
     fits_per_second: float
     microseconds: float
+    chains_microseconds: float
     compile_seconds: float
     operations: float
     bytes: float
@@ -111,27 +118,36 @@ def measure(case: Case, quick: bool) -> Result:
     compiled = compile_study(study)
     [shared] = compiled.programs
     chunk = study.chunk if devices[0].platform == "cpu" else 2**16 * len(devices)
-    each = case.models * (GENERATIONS + 1)
-    converged = passes = 0.0
 
-    def run(chains: int) -> float:
-        nonlocal converged, passes
-        began = time.perf_counter()
+    def simulate(chains: int) -> Tally[Outcome]:
         task = compiled.task(0, np.arange(chains))
-        parts = list(engine.trajectories([task], shared.program, chunk, devices))
-        seconds = time.perf_counter() - began
-        ran = [trajectory for part in parts for _, trajectory in part]
-        status = np.concatenate([trajectory.status for trajectory in ran])
-        converged = float(np.mean(status == Status.CONVERGED))
-        passes = float(np.mean(np.concatenate([trajectory.steps for trajectory in ran])))
-        return seconds
+        [tally] = simulate_tasks(
+            [task], shared.program, chunk, [Tally()], reduction=ErrorTotals(), devices=devices
+        )
+        return tally
+
+    def run_alone(chains: int) -> None:
+        def start(chunk: engine.Chunk) -> Callable[[], Any]:
+            return lambda: jax.block_until_ready(chunk.chains)
+
+        task = compiled.task(0, np.arange(chains))
+        deque(engine.chunks([task], shared.program, chunk, start, devices), maxlen=0)
 
     turns, least = (QUICK_TURNS, QUICK_SECONDS) if quick else (TURNS, SECONDS)
     with _nothing_from_disk():
-        first = run(chunk)
-    once = run(chunk)
+        first = _seconds(lambda: simulate(chunk))
+    once = _seconds(lambda: simulate(chunk))
     chains = chunk * max(1, round(least / once))
-    seconds = statistics.median(run(chains) for _ in range(turns))
+    # in turn, as the speed of a machine changes
+    both = [
+        (_seconds(lambda: simulate(chains)), _seconds(lambda: run_alone(chains)))
+        for _ in range(turns)
+    ]
+    seconds, alone = (statistics.median(column) for column in zip(*both, strict=True))
+    outcome = simulate(chunk).outcome
+    each = case.models * (GENERATIONS + 1)
+    converged = float(outcome.fits[..., Status.CONVERGED].sum() / outcome.fits.sum())
+    passes = float(outcome.steps / outcome.fits.sum())
     single, double = (float(count) / each for count in _operations(compiled, passes))
     itemsize = np.dtype(shared.program.draw_dtype).itemsize
     moved = 0.0
@@ -151,14 +167,21 @@ def measure(case: Case, quick: bool) -> Result:
         chains=chains,
         fits_per_second=fits / seconds,
         microseconds=seconds / fits * 1e6,
+        chains_microseconds=alone / fits * 1e6,
         compile_seconds=max(first - once, 0.0),
         operations=single + double,
         bytes=moved,
-        bound_share=bounds[by] * fits / seconds,
+        bound_share=bounds[by] * fits / alone,
         bound_by=by,
         converged=converged,
         passes=passes,
     )
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
 
 
 def _study(case: Case) -> Study:

@@ -90,7 +90,17 @@ def show_record(record: Record) -> None:
     rates = [record.machine.get(f"product_rate_{dtype}") for dtype in ("float32", "float64")]
     products = " and ".join(number(None if rate is None else rate / 1e9, 3) for rate in rates)
     console.print(f"Matrix products: {products} GFLOP/s in single and double precision.")
-    headings = ["p", "rows", "models", "devices", "fits/s", "µs a fit", "of bound", "compile s"]
+    headings = [
+        "p",
+        "rows",
+        "models",
+        "devices",
+        "fits/s",
+        "µs a fit",
+        "chains alone",
+        "of bound",
+        "compile s",
+    ]
     table = Table("family", *map(numbers, headings), "bound by", numbers("converged"), **PLAIN)
     for one in record.results:
         table.add_row(
@@ -98,6 +108,7 @@ def show_record(record: Record) -> None:
             *map(str, (one.p, one.rows, one.models, one.devices)),
             f"{one.fits_per_second:,.0f}",
             number(one.microseconds, 3),
+            number(one.chains_microseconds, 3),
             f"{one.bound_share:.1%}",
             number(one.compile_seconds, 2),
             one.bound_by,

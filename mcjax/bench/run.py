@@ -16,7 +16,10 @@ from mcjax.text import strict_json
 
 
 def run_bench(as_json: bool, out: Path | None, quick: bool) -> None:
-    """Measure this machine, print the results, and write them to a file if one is given."""
+    """Measure this machine, print the results, and write them to a file if one is given.
+
+    The file is written after each case, and holds those that are done.
+    """
     devices = tuple(jax.local_devices())
     machine = describe()
     machine |= {
@@ -24,14 +27,13 @@ def run_bench(as_json: bool, out: Path | None, quick: bool) -> None:
         "product_rate_float64": product_rate("float64", devices),
     }
     todo = cases(quick, len(devices))
-    results = []
+    record = Record(device=machine.pop("device"), machine=machine, quick=quick, results=[])
     with Progress(Console(stderr=True, highlight=False), len(todo), what="measurements") as bar:
         for case in todo:
-            results.append(measure(case, quick))
+            record.results.append(measure(case, quick))
+            if out is not None:
+                write_record(out, record)
             bar.advance(1)
-    record = Record(device=machine.pop("device"), machine=machine, quick=quick, results=results)
-    if out is not None:
-        write_record(out, record)
     if as_json:
         click.echo(strict_json(record.to_json()))
     else:

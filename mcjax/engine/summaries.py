@@ -29,6 +29,7 @@ def simulate(
     *,
     reduction: Reduction[S],
     report: Report | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> list[Tally[S]]:
     """Run all tasks in one compiled program and summarise each.
 
@@ -51,6 +52,8 @@ def simulate(
     report : callable, optional
         Called after every chunk with the number of chains it added and a function that returns the
         tallies so far.
+    devices : sequence of Device, optional
+        Where chains run; defaults to all devices of this process.
 
     Returns
     -------
@@ -63,7 +66,8 @@ def simulate(
     ]
     on_host = works_on_host(jax.local_devices()[0].platform)
     reducer = (OnHost if on_host else OnDevices)(_own_share(tasks), program, reduction)
-    for pieces in together(engine.chunks(reducer.tasks, program, chunk, reducer.start)):
+    parts = engine.chunks(reducer.tasks, program, chunk, reducer.start, devices)
+    for pieces in together(parts):
         for task, piece in pieces:
             gathers[task].add(piece)
         if report is not None:

@@ -25,7 +25,7 @@ from mcjax.study.identity import describe, identity
 def test_tallies_come_back_to_the_last_bit(study, tallies, folder):
     Store(folder, study).save(tallies)
     found = Store(folder, study).load()
-    assert [(t.tiled, t.chains) for t in found] == [(128, 130)] * 2
+    assert [(t.tiled, t.chains) for t in found] == [(256, 260)] * 2
     assert_equal(found, tallies)
 
 
