@@ -131,7 +131,8 @@ def measure(case: Case, quick: bool) -> Result:
             return lambda: jax.block_until_ready(chunk.chains)
 
         task = compiled.task(0, np.arange(chains))
-        deque(engine.chunks([task], shared.program, chunk, start, devices), maxlen=0)
+        parts = engine.chunks([task], shared.program, chunk, start, devices=devices)
+        deque(parts, maxlen=0)
 
     turns, least = (QUICK_TURNS, QUICK_SECONDS) if quick else (TURNS, SECONDS)
     with _nothing_from_disk():

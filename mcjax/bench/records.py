@@ -90,17 +90,8 @@ def show_record(record: Record) -> None:
     rates = [record.machine.get(f"product_rate_{dtype}") for dtype in ("float32", "float64")]
     products = " and ".join(number(None if rate is None else rate / 1e9, 3) for rate in rates)
     console.print(f"Matrix products: {products} GFLOP/s in single and double precision.")
-    headings = [
-        "p",
-        "rows",
-        "models",
-        "devices",
-        "fits/s",
-        "µs a fit",
-        "chains alone",
-        "of bound",
-        "compile s",
-    ]
+    sizes, speeds = ("p", "rows", "models", "devices"), ("fits/s", "µs a fit", "chains alone")
+    headings = (*sizes, *speeds, "of bound", "compile s")
     table = Table("family", *map(numbers, headings), "bound by", numbers("converged"), **PLAIN)
     for one in record.results:
         table.add_row(

@@ -66,7 +66,7 @@ def simulate(
     ]
     on_host = works_on_host(jax.local_devices()[0].platform)
     reducer = (OnHost if on_host else OnDevices)(_own_share(tasks), program, reduction)
-    parts = engine.chunks(reducer.tasks, program, chunk, reducer.start, devices)
+    parts = engine.chunks(reducer.tasks, program, chunk, reducer.start, devices=devices)
     for pieces in together(parts):
         for task, piece in pieces:
             gathers[task].add(piece)
