@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from predictor_derivatives import derivatives
 
 from mcjax.estimators.linear_forms import find_predictors
 
@@ -117,23 +118,6 @@ def scalar(way):
 def numbers(p, dtype, seed=0):
     rng = np.random.default_rng(seed)
     return (*(jnp.asarray(rng.normal(size=n), dtype) for n in (p, P)), jnp.asarray(1, dtype))
-
-
-def derivatives(loss, found, theta, x, y):
-    """Return value, gradient and Hessian of a loss, by its predictors and as it is written."""
-    rows = [
-        jnp.zeros(len(theta), theta.dtype).at[np.array(k)].set(jnp.stack(c))
-        for k, c in zip(found.parameters, found.coefficients(x, y), strict=True)
-    ]
-    design, direct = jnp.stack(rows), (loss, jax.grad(loss), jax.jacrev(jax.grad(loss)))
-    eta = jnp.matmul(design, theta, precision="highest")
-
-    def by_predictors(eta):
-        return found.loss(list(eta), x, y)
-
-    slope, bend = jax.grad(by_predictors)(eta), jax.hessian(by_predictors)(eta)
-    ours = by_predictors(eta), slope @ design, design.T @ bend @ design
-    return ours, tuple(function(theta, x, y) for function in direct)
 
 
 def agree(losses, dtype="float64", rtol=1e-10):
