@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -265,14 +266,17 @@ def chunks(
         # the last chunk is filled up with copies of the last lane, which are dropped afterwards
         lane = np.minimum(np.arange(begin, begin + rows * row), ends[-1] - 1)
         owner = np.searchsorted(ends, lane, side="right")
+        running = range(owner[0], owner[-1] + 1)  # of what may be thousands
+        some = [tasks[i] for i in running]
+        edges = np.searchsorted(owner, [*running, running.stop])
         own_keys = [
-            chain_keys(t.seed, t.word, t.chains[lane[owner == i] - (ends[i] - len(t.chains))])
-            for i, t in enumerate(tasks)
+            chain_keys(t.seed, t.word, t.chains[lane[low:high] - (ends[i] - len(t.chains))])
+            for i, t, (low, high) in zip(running, some, pairwise(edges), strict=True)
         ]
         blocks = [a.reshape(-1, block, *a.shape[1:]) for a in (owner, np.concatenate(own_keys))]
         conditions = spread.over(blocks[0])
         if any(task.drawn is not None for task in tasks):
-            pairs = zip(tasks, own_keys, strict=True)
+            pairs = zip(some, own_keys, strict=True)
             orders = np.concatenate([task.orders(keys) for task, keys in pairs])
             network = conditions.network._replace(order=orders.reshape(-1, block, orders.shape[1]))
             conditions = conditions._replace(network=network)
