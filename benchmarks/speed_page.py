@@ -158,11 +158,12 @@ def accelerator() -> str:
             f"`{one['precision']}`",
             few(one["chains alone, µs a fit"], 2),
             few(one["simulation, µs a fit"], 2),
+            f"{1 - one['chains alone, µs a fit'] / one['simulation, µs a fit']:.0%}",
         )
         for one in results["parts"]
     ]
     headings = ["family", "models", "p", "precision", "chains alone, µs a fit"]
-    found = table([*headings, "whole simulation, µs a fit"], rows)
+    found = table([*headings, "whole simulation, µs a fit", "summing up"], rows)
     return f"\n{found}\n({about['device']}; {taken_on(about)})\n"
 
 

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from mcjax.bench import run
-from mcjax.bench.measure import Case
+from mcjax.bench.measure import Case, Result
 from mcjax.bench.operations import count_operations
+from mcjax.bench.records import read_record
 from mcjax.cli.main import cli
 from mcjax.errors import InputError
 
@@ -137,3 +138,19 @@ def test_bad_input_is_one_sentence(arguments, sentence, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=sentence) as error:
         called(*arguments)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_measured_is_kept_if_the_rest_is_not(small, tmp_path, monkeypatch):
+    one = Result(*SMALL, *("statistics", 64), *[1.0] * 7, *("arithmetic", 1.0, 1.0))
+    path = tmp_path / "here.json"
+
+    def measure(case, quick):
+        if case.p == 2:
+            raise KeyboardInterrupt
+        return one
+
+    monkeypatch.setattr(run, "cases", lambda quick, devices: [SMALL, SMALL._replace(p=2)])
+    monkeypatch.setattr(run, "measure", measure)
+    with pytest.raises(KeyboardInterrupt):
+        run.run_bench(as_json=True, out=path, quick=True)
+    assert read_record(path).results == [one]
