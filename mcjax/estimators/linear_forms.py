@@ -193,7 +193,7 @@ class _Reader:
     def _constant(self, value: Any, key: Any) -> _Number:
         """Return a constant of a program."""
         if key not in self.numbers:
-            fixed = not isinstance(value, jax.core.Tracer) and jnp.result_type(value).kind in "biu"
+            fixed = not isinstance(value, jax.core.Tracer) and _is_whole(jnp.result_type(value))
             known = (lambda: np.asarray(value)) if fixed else None
             self.numbers[key] = _Number(value, known=known)
         number: _Number = self.numbers[key]
@@ -243,9 +243,9 @@ class _Reader:
             key = object()
         arrays = _evaluated(jaxpr, equation, [one.array for one in given])
         results = [_Number(one) for one in arrays]
-        kinds = {atom.aval.dtype.kind for atom in equation.outvars}
+        whole = all(_is_whole(atom.aval.dtype) for atom in equation.outvars)
         fixed = all(one.known for one in given) and (given or equation.primitive.name == "iota")
-        if fixed and kinds <= set("biu") and not equation.effects:
+        if fixed and whole and not equation.effects:
 
             @lru_cache(maxsize=1)
             def known() -> list[np.ndarray]:
@@ -288,6 +288,11 @@ class _Reader:
         entries = np.empty(prod(shape), object)
         entries[:] = [self.scalars.make("entry", given, i) for i in range(len(entries))]
         return entries.reshape(shape)
+
+
+def _is_whole(dtype: Any) -> bool:
+    """Return whether numbers of a type, which may be that of keys, are integers or bools."""
+    return any(jnp.issubdtype(dtype, kind) for kind in (np.integer, np.bool_))
 
 
 def _is_known(given: Any) -> bool:

@@ -126,8 +126,11 @@ def moved(
             entries.extend(one.ravel())
     if len(entries) > MOST_TERMS:
         return None
+    params = equation.params
+    if "fill_value" in params:  # which may be any number, and so a position
+        params = params | {"fill_value": np.nan}
     with jax.ensure_compile_time_eval():
-        found = np.asarray(equation.primitive.bind(*positions, **equation.params))
+        found = np.asarray(equation.primitive.bind(*positions, **params))
     if not np.isin(found, np.arange(len(entries))).all():  # filled with what no entry is
         return None
     if equation.primitive.name == "scatter" and not np.isin(positions[-1], found).all():

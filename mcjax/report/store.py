@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mcjax.engine.moments import EndMoments, ErrorMoments, Moments, not_pooled
+from mcjax.engine.moments import TILE, EndMoments, ErrorMoments, Moments, not_pooled
 from mcjax.engine.outcome import Outcome, Tally, all_statuses
 from mcjax.engine.powers import Powers
+from mcjax.errors import InputError
 from mcjax.files import STANDARD_INPUT, read_text
 from mcjax.report.folder import ResultFolder, require_powers
 from mcjax.report.tabular import parquet
@@ -56,13 +57,26 @@ class Store:
         self._folder = ResultFolder(folder, about, identity(study))
 
     def load(self) -> list[Tally[Outcome]] | None:
-        """Load the tallies of earlier runs; None if there are none."""
+        """Load the tallies of earlier runs; None if there are none.
+
+        Raises
+        ------
+        InputError
+            If they are damaged, or of an earlier version, and no chains can be added.
+        """
 
         def unpack(data: Any) -> list[Tally[Outcome]]:
-            return [
+            tallies = [
                 Tally(*(_unpack(data, f"{i}/{part}") for part in Tally._fields))
                 for i in range(len(self.study.conditions))
             ]
+            if any(tally.tiled % TILE for tally in tallies):
+                raise InputError(
+                    "--out",
+                    "holds sums over smaller tiles of chains, of an earlier version of mcjax, to"
+                    " which no chains can be added; name another folder",
+                )
+            return tallies
 
         return self._folder.read_arrays(TALLIES, unpack)
 

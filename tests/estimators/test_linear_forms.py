@@ -10,6 +10,7 @@ from predictor_derivatives import derivatives
 from mcjax.estimators.linear_forms import find_predictors
 
 P = 5
+KEY = jax.random.key(0)
 MASK = np.array([True, False, True, True, False])
 
 
@@ -53,6 +54,9 @@ WAYS = {
     "trace": lambda t, x: jnp.trace(jnp.outer(x, t)),
     "vmap": lambda t, x: jax.vmap(lambda a, b: a * b)(x, t).sum(),
     "differences": lambda t, x: (x - 0.5) @ (t / 2) - (3 - t[0] - x[1:] @ t[1:]),
+    "keys": lambda t, x: (
+        x @ (t + jax.random.normal(KEY, (P,)) * jax.random.uniform(jax.random.key(1)))
+    ),
     "offsets": lambda t, x: t[0] * x[0] + x[1] + t[1] * x[2] + x[3:] @ t[3:] - (x[0] - t[2]),
     "the same parameter": lambda t, x: t[0] + x[1] * t[0] - (x @ t + t[0]) * x[2],
 }
@@ -101,6 +105,9 @@ NOT_LINEAR = {
     "largest": lambda t, x: x.sum() * jnp.max(t) + jnp.cumprod(t) @ x,
     "by rows": lambda t, x: t[(x[0] > 0).astype(int)] + t @ x**2,
     "outside": lambda t, x: x @ jnp.take(t, jnp.array([0, 1, 2, 3, 7])),
+    "outside, filled": lambda t, x: (
+        x @ t.at[jnp.array([1, 2, 3, 4, 7])].get(mode="fill", fill_value=0.0)
+    ),
     "written twice": lambda t, x: x @ t.at[jnp.array([1, 1])].set(t[:2]),
     "added at places": lambda t, x: x @ t.at[jnp.array([1, 1])].add(t[:2]),
     "whole numbers": lambda t, x: x @ t.astype(int).astype(x.dtype),

@@ -115,6 +115,16 @@ def test_more_chains_later_equal_one_run(first, study, tallies, folder):
     assert_equal(api.simulate(study, known), tallies)
 
 
+def test_tiles_of_another_size_are_refused(study, tallies, folder):
+    """Chains that a tile of 128 has beside them would count twice."""
+    store = Store(folder, study)
+    [first, second] = tallies
+    whole = second.whole._replace(chains=second.tiled - 64)
+    store.save([first, second._replace(whole=whole)])
+    with pytest.raises(InputError, match=r"smaller tiles of chains.*name another folder"):
+        store.load()
+
+
 def test_a_finished_run_simulates_nothing(study, tallies, folder):
     store = Store(folder, study)
     store.save(tallies)
