@@ -52,6 +52,10 @@ FEW_ROWS = int(2 * GAMMA_SWITCH)
 TERMS = 64
 """Number of terms of a sum that one loop adds; of 200 it makes no vector instructions."""
 
+WRITTEN_OUT = 8 * TERMS
+"""Up to this number of terms all loops are written out, and otherwise those of one column, as their
+number decides how long they compile. Written out they are up to a third faster."""
+
 
 class _State(NamedTuple):
     error: Array  # (p, M, lanes), for covariates N(0, I); finite even where not known
@@ -252,17 +256,29 @@ def _by_columns(feed: _Feed, t: Array) -> tuple[Array, Array]:
         return jnp.concatenate([jnp.moveaxis(lower, 2, 1).astype(dtype), inner[:, :, None]], 2)
 
     right = once(t, factors)
-    terms = [(k, b) for k in range(p) for b in range(right.shape[1])]
+    slots = range(right.shape[1])
 
-    def more(system: Array | float, some: Sequence[tuple[int, int]]) -> Array:
+    def more(system: Array | float, some: Sequence[tuple[int, int]], columns: Array) -> Array:
         for k, b in some:
-            left = feed.weight[b] * right[k, b, :p]
-            system += left[:, None] * right[k, b]
+            left = feed.weight[b, None] * columns[k, b, :p]
+            system += left[:, None] * columns[k, b, None]
         return jnp.asarray(system)
 
-    system = once(t, lambda: more(0.0, terms[:TERMS]))
-    for begin in range(TERMS, len(terms), TERMS):
-        system = once(t, partial(more, system, terms[begin : begin + TERMS]))
+    def summed(system: Array | float, columns: Array) -> Array:
+        terms = [(k, b) for k in range(len(columns)) for b in slots]
+        for begin in range(0, len(terms), TERMS):
+            some = terms[begin : begin + TERMS]
+            system = once(t, partial(more, system, some, columns))
+        return jnp.asarray(system)
+
+    def column(k: Array, system: Array) -> Array:
+        return summed(system, once(k, lambda: lax.dynamic_slice_in_dim(right, k, 1)))
+
+    if p * len(slots) <= WRITTEN_OUT:
+        system = summed(0.0, right)
+    else:
+        zero = jnp.zeros((p, p + 1, right.shape[-1]), dtype)
+        system = lax.fori_loop(jnp.int32(0), jnp.int32(p), column, zero)
     return system[:, :p], system[:, p]
 
 

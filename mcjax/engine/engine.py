@@ -50,6 +50,10 @@ of a core. A block has few fits, because all wait for the slowest: if a network 
 takes ten times as many passes as most. For large matrices, where vectors run over fits, a block has
 at least ``MATRIX_FITS`` fits."""
 
+TOGETHER = 64
+"""Where sums of sufficient statistics are computed model by model, those of each fit the cache; but
+a block holds the random numbers of all, which may take so many times as much memory."""
+
 CHUNK = 1024
 
 Report = Callable[[int, Callable[[], list[Any]]], None]
@@ -357,7 +361,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
             least = MATRIX_FITS if p > UNROLLED else 1
             lane, limit = models, min(max(fits, least), FAST_FITS)
         elif not program.path.draws_rows and not written_out:
-            lane //= models  # whose sums are computed one after the other
+            lane //= min(models, TOGETHER)  # whose sums are computed one after the other
     else:
         block = min(block, 1 << (lanes - 1).bit_length())
         lane = max(lane, RESULTS_COPIES * results)

@@ -1,6 +1,7 @@
 """Sufficient statistics in place of rows: their law, and whose they are."""
 
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from scipy import stats
 
 from mcjax.chains.layout import Feeds, PaddedSizes, network_arrays, shape_of, tables_of
 from mcjax.chains.program import Path, Program
-from mcjax.chains.statistics import _bartlett, _entries, _solve, _sums
+from mcjax.chains.statistics import WRITTEN_OUT, _bartlett, _entries, _solve, _sums
 from mcjax.draws.streams import chain_keys
 from mcjax.estimators.newton import Newton
 from mcjax.network import build_network
@@ -295,12 +296,14 @@ def test_few_rows_elsewhere_leave_the_statistics_of_many():
     assert same(few, many)
 
 
-@pytest.mark.parametrize("models", [3, 8, 9, 12])
-@pytest.mark.parametrize("p", [1, 3, 9, 13])
-def test_sums_are_the_normal_equations(models, p):
-    """``sum w S`` and ``sum w (S e + sigma L z)`` by NumPy, with few models and with many."""
+SIZES = [*product([3, 8, 9, 12], [1, 3, 9, 13], [3]), (2, 13, WRITTEN_OUT // 13 + 1)]
+
+
+@pytest.mark.parametrize(("models", "p", "slots"), SIZES)
+def test_sums_are_the_normal_equations(models, p, slots):
+    """``sum w S`` and ``sum w (S e + sigma L z)`` by NumPy, with few models and feeds, and many."""
     rng = np.random.default_rng(models)
-    chains, slots = 5, 3
+    chains = 5
     size = (models, slots)
     feeds = Feeds(
         samples=rng.integers(0, 20, size).astype(np.int32),
@@ -313,6 +316,8 @@ def test_sums_are_the_normal_equations(models, p):
     sigma = rng.random(chains) + 0.5
     keys = chain_keys(3, 0, np.arange(chains))
     found = sums(feeds, error, sigma[None, None], keys, jnp.int32(1), program())
+    if p > UNROLLED:
+        found = jnp.moveaxis(found[0], 0, 2), jnp.moveaxis(found[1], 0, 1)
     lower, z = drawn(feeds, p, chains)
     parents = np.concatenate([np.moveaxis(error, -1, 0), np.zeros((chains, p, 1))], -1)
     parents = np.moveaxis(parents, 1, 2)[:, feeds.origin]
@@ -333,10 +338,10 @@ def test_solve_is_the_solution(p):
     x = rng.normal(size=(2, 5, 4 * p, p))
     whole = np.swapaxes(x, -1, -2) @ x
     right = rng.normal(size=(2, 5, p))
-    gram = jnp.asarray(np.moveaxis(whole, (0, 1), (2, 3)))
-    labels = jnp.asarray(np.moveaxis(right, -1, 0))
+    gram, labels = (jnp.asarray(np.moveaxis(a, 1, -1)) for a in (whole, right))
     if p <= UNROLLED:
-        gram, labels = [list(row[: i + 1]) for i, row in enumerate(gram)], list(labels)
+        gram = [[gram[:, i, j] for j in range(i + 1)] for i in range(p)]
+        labels = [labels[:, i] for i in range(p)]
     found, unexplained = jax.jit(_solve)(gram, labels, jnp.int32(0))
     exact = np.moveaxis(np.linalg.solve(whole, right[..., None])[..., 0], -1, 0)
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12)

@@ -113,3 +113,14 @@ def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     assert least < engine.chunk_within(1e6, task, program) < most
     with pytest.raises(InputError, match=r"run\.memory: is 0; give a positive number of GiB"):
         replace(study, memory=0)
+
+
+def test_blocks_of_many_models_hold_not_much_more_than_those_of_few():
+    """Of linear chains with many parameters, whose sums need the cache for one model at a time."""
+    lanes = []
+    for models in (64, 640):
+        net = topologies.ring(models, samples=80, real=80, initial=160)
+        compiled = compile_study(Study((condition(net, linear(), [0.1] * 40),)))
+        task = compiled.task(0, [0])
+        lanes.append(models * engine.block_size(task, compiled.programs[0].program, 1))
+    assert lanes[1] <= 4 * lanes[0]
