@@ -17,8 +17,8 @@ from mcjax.engine.outcome import ErrorTotals, Outcome, functional_values, kept
 from mcjax.engine.task import Task
 from mcjax.models.model import Functional
 
-CACHED = 1 << 17
-"""Number of errors reduced at once: one megabyte, which stays in the cache of a core."""
+CACHED = 1 << 18
+"""Number of errors reduced at once: two megabytes, about the cache of a core."""
 
 Result = TypeVar("Result")
 Numbers = Any

@@ -35,7 +35,8 @@ conditions = tuple(
     for model in (mcjax.logistic(), mcjax.linear())
 )
 wide = mcjax.condition(net, mcjax.logistic(), [0.1] * 10, label="wide")  # no unrolled solver
-conditions = (*conditions, wide)
+wide_linear = mcjax.condition(net, mcjax.linear(), [0.1] * 10, label="wide, linear")
+conditions = (*conditions, wide, wide_linear)
 study = mcjax.Study(conditions, generations=3, chains=1500, chunk=int(sys.argv[2]))
 found = hashlib.sha256()
 for tally in mcjax.simulate(study):
