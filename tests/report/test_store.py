@@ -116,7 +116,7 @@ def test_more_chains_later_equal_one_run(first, study, tallies, folder):
 
 
 def test_tiles_of_another_size_are_refused(study, tallies, folder):
-    """Chains that a tile of 128 has beside them would count twice."""
+    """Chains would count twice that are both in them and in a tile of 128."""
     store = Store(folder, study)
     [first, second] = tallies
     whole = second.whole._replace(chains=second.tiled - 64)
