@@ -137,7 +137,9 @@ def measure(case: Case, quick: bool) -> Result:
     turns, least = (QUICK_TURNS, QUICK_SECONDS) if quick else (TURNS, SECONDS)
     with _nothing_from_disk():
         first = _seconds(lambda: simulate(chunk))
-    once = _seconds(lambda: simulate(chunk))
+    began = time.perf_counter()
+    outcome = simulate(chunk).outcome
+    once = time.perf_counter() - began
     chains = chunk * max(1, round(least / once))
     # in turn, as the speed of a machine changes
     both = [
@@ -145,7 +147,6 @@ def measure(case: Case, quick: bool) -> Result:
         for _ in range(turns)
     ]
     seconds, alone = (statistics.median(column) for column in zip(*both, strict=True))
-    outcome = simulate(chunk).outcome
     each = case.models * (GENERATIONS + 1)
     converged = float(outcome.fits[..., Status.CONVERGED].sum() / outcome.fits.sum())
     passes = float(outcome.steps / outcome.fits.sum())

@@ -88,7 +88,7 @@ class Scalars:
 
 
 class Form:
-    """What a scalar is: a sum of coefficients times parameters, and a number.
+    """A scalar as a sum: coefficients times parameters, and a number.
 
     Parameters
     ----------

@@ -348,7 +348,7 @@ class DesignTable(msgspec.Struct, forbid_unknown_fields=True):
     added. `real`: after the loss of any one real feed. `any`: after that of any one feed. The
     cheapest real feeds that do so have at least a row each. `none` unless given."""
     sealed: list[str] = []
-    """With `robust`, frozen models that nobody can feed."""
+    """Frozen models that nobody can feed, if `robust` is given."""
     candidates: list[CandidateTable] = []
     """Prices of feeds that may be added, by which the cheapest cures are chosen. Real feeds to
     other models are on offer too, unless `at_most` is 0."""

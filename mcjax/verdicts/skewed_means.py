@@ -45,7 +45,7 @@ HEAVIER = (1.0, 2.0)
 """Multiples of the estimated excess whose intervals are united."""
 
 FEWEST_CHAINS = 32
-"""With fewer chains their skewness says too little for any interval."""
+"""Number of chains below which their skewness says too little for any interval."""
 FARTHEST = 1e30
 """Largest distance in standard errors, so that powers do not overflow."""
 

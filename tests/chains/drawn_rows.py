@@ -29,7 +29,7 @@ FEEDS = [
 ]
 INITIAL = {"a": 7, "b": 40, "c": 25, "d": 33}
 THETA = np.random.default_rng(0).normal(size=(5, P))
-"""Of the models, and last of the real source."""
+"""One for each model and, last, one for the real source."""
 
 
 class Rows(NamedTuple):

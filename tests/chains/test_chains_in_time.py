@@ -80,7 +80,7 @@ def test_a_timeline_is_the_same_beside_others():
 @pytest.mark.parametrize("path", ["auto", "reference"])
 @pytest.mark.parametrize("name", TIMELINES)
 def test_estimates_are_least_squares_of_the_rows_of_each_generation(name, path):
-    """And rows are those of the feeds of that generation, labelled by the models before it."""
+    """Rows are those of the feeds of that generation, labelled by the models before it."""
     study = study_of(TIMELINES, linear(sigma=1e-6), sampling="rows", path=path)
     net = network(TIMELINES[name])
     found = api.replay(study, name, 3)

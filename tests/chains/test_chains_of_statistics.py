@@ -152,7 +152,7 @@ def test_another_network_is_noticed(runs, name, other):
 
 
 def test_readers_of_one_shared_sample_are_the_same_model():
-    """And a model that reads only its reused real sample never moves."""
+    """A model that reads only its reused real sample never moves."""
     feeds = [("0", "0", 30), ("0", "1", 30), ("0", "2", 30), ("real", "3", 30)]
     for options, equal in (({"draws": "shared", "real": "reused"}, True), ({}, False)):
         net = build_network(4, feeds, 30, **options)

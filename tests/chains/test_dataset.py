@@ -59,7 +59,7 @@ def test_padding_is_zero(sample):
 
 @pytest.mark.parametrize("time", range(3))
 def test_rows_come_from_their_parent(sample, time):
-    """And from no other; real rows from the truth."""
+    """Rows come from their origin alone, and real rows from the truth."""
     net = network()
     for reader in "abd":
         for origin, rows in feed_rows(net, sample, reader, time=time).items():

@@ -36,7 +36,7 @@ def study(net=NET, model=None, **options):
 
 @pytest.mark.system
 def test_a_lost_parent_is_missing_from_the_pool():
-    """What reads a model without an estimate has none either, from then on."""
+    """A reader of a model without an estimate has none either, from then on."""
     net = build_network(
         "ab", [("a", "b", 60), ("b", "b", 60)], {"a": 4, "b": 60}, memory="accumulate"
     )
