@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from mcjax.arguments import checked
+from mcjax.chains.bartlett import FEW_ROWS
 from mcjax.chains.dataset import SourceArrays
 from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of
 from mcjax.chains.program import ConditionArrays, Fitting, Path, Program, Trajectory
-from mcjax.chains.statistics import FEW_ROWS
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
 from mcjax.engine.buckets import buckets

@@ -27,6 +27,7 @@ from mcjax.chains.fast_rows import padded
 from mcjax.chains.files import FileArrays
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
+from mcjax.chains.statistic_sums import WRITTEN_OUT
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import own_settings
 from mcjax.draws.streams import chain_keys
@@ -351,7 +352,7 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     platform = jax.local_devices()[0].platform
     limits = limits_on(platform)
-    written_out = not program.path.draws_rows and p <= UNROLLED
+    written_out = not program.path.draws_rows and p <= WRITTEN_OUT
     block = limits.lanes_without_rows if written_out else limits.lanes
     limit = limits.bytes
     if platform == "cpu":

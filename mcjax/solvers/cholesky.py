@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Integer, Shaped
 
-from mcjax.solvers.once import once
+from mcjax.solvers.once import in_turn, once, together
 
 UNROLLED = 8
 """Largest p for which the factorisation is written out."""
+TOGETHER = 6
+"""Number of entries of a factor that one loop computes."""
 
 
 def solve_positive(
@@ -67,6 +71,69 @@ def solve_entries(
     eps = float(jnp.finfo(right[0].dtype).eps)
     entries = {(i, j): entry for i, row in enumerate(lower) for j, entry in enumerate(row)}
     return _unrolled(entries, right, 16 * eps)
+
+
+def solve_columns(
+    count: Integer[Array, " ..."],
+    lower: list[list[Float[Array, "*lanes"]]],
+    right: list[Float[Array, "*lanes"]],
+) -> tuple[Float[Array, " p *lanes"], Float[Array, "*lanes"]]:
+    """Solve as :func:`solve_entries`, with columns of the factors in loops of their own.
+
+    That function computes all columns before again in the loop of each pivot.
+
+    Parameters
+    ----------
+    count : Array
+        Integers known only at run time, none of them negative.
+    lower, right : list
+        As those of :func:`solve_entries`, of any length.
+    """
+    p, floor = len(right), 16 * float(jnp.finfo(right[0].dtype).eps)
+    rows = [*lower, right]
+
+    def several(compute: Callable[[int], Any], places: range) -> list[Array]:
+        groups = [places[k : k + TOGETHER] for k in range(0, len(places), TOGETHER)]
+        loops = [partial(lambda group: together([compute(i) for i in group]), g) for g in groups]
+        return in_turn(count, loops)
+
+    def solve() -> tuple[Array, Array]:
+        # the Cholesky factor, with the solution of the lower system as row p, and its inverse
+        factor: dict[tuple[int, int], Array] = {}
+        inverse: dict[tuple[int, int], Array] = {}
+
+        def pivot(j: int) -> Array:
+            rest = lower[j][j] - sum(factor[j, k] ** 2 for k in range(j))
+            return lax.rsqrt(jnp.maximum(rest, floor * lower[j][j]))
+
+        def column(j: int) -> list[Array]:
+            scale = once(count, lambda: pivot(j))
+
+            def below(i: int) -> Array:
+                return (rows[i][j] - sum(factor[i, k] * factor[j, k] for k in range(j))) * scale
+
+            return [scale, *several(below, range(j + 1, p + 1))]
+
+        def left(i: int) -> list[Array]:
+            def entry(j: int) -> Array:
+                dot = sum(factor[i, k] * inverse[k, j] for k in range(j, i))
+                return -inverse[i, i] * dot
+
+            return several(entry, range(i))
+
+        def unexplained() -> Array:
+            squares = (sum(inverse[i, j] ** 2 for i in range(j, p)) for j in range(p))
+            return 1 / reduce(jnp.maximum, (lower[j][j] * s for j, s in enumerate(squares)))
+
+        for j in range(p):
+            inverse[j, j], *found = once(count, partial(column, j))
+            factor |= {(i, j): entry for i, entry in enumerate(found, j + 1)}
+        for i in range(1, p):
+            inverse |= {(i, j): entry for j, entry in enumerate(left(i))}
+        x = several(lambda j: sum(inverse[i, j] * factor[p, i] for i in range(j, p)), range(p))
+        return jnp.stack(x), once(count, unexplained)
+
+    return once(count, solve)
 
 
 def solve_swept(

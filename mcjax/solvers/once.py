@@ -7,7 +7,7 @@ compiler, and is set where a program is traced (:func:`stages`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -16,6 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Bool, Integer
+
+AT_A_TIME = 7
+"""Number of loops of a stage. XLA's CPU runtime runs eight one after the other and hands more of
+them to its threads, which takes as long as loops over a block of small fits."""
 
 Tree = TypeVar("Tree")
 Boundary = Callable[[Array, Callable[[], Any]], Any]
@@ -127,6 +131,55 @@ def where_needed(
         return compute()
     result: Tree = lax.cond(needed, compute, otherwise)
     return result
+
+
+def in_turn(
+    count: Integer[Array, " ..."], loops: Sequence[Callable[[], Sequence[Array]]]
+) -> list[Array]:
+    """Compute arrays in many loops, as stages of at most ``AT_A_TIME`` loops or stages each.
+
+    Parameters
+    ----------
+    count : Array
+        Integers known only at run time, none of them negative.
+    loops : sequence of callable
+        Each returns the arrays of one loop, without arguments.
+
+    Returns
+    -------
+    list of Array
+        The arrays of all loops, in their order.
+    """
+    if len(loops) <= AT_A_TIME:
+        return once(count, lambda: [array for loop in loops for array in loop()])
+    size = -(-len(loops) // AT_A_TIME)
+    groups = [loops[begin : begin + size] for begin in range(0, len(loops), size)]
+    return once(count, lambda: [array for group in groups for array in in_turn(count, group)])
+
+
+def together(arrays: Sequence[Array]) -> list[Array]:
+    """Compute several arrays of one shape in one loop, in which what they share is computed once.
+
+    Arrays must be computed from stored ones by additions and multiplications alone.
+
+    XLA's CPU compiler makes a loop of each array, but for those of a variadic reduction. Here that
+    is one over an axis of two places, of which only the first counts, and which it writes out.
+    """
+    if len(arrays) == 1 or _here() is fused:
+        return list(arrays)
+    first = lax.broadcasted_iota(jnp.int32, (2, *arrays[0].shape), 0) == 0
+    return sum_together([jnp.where(first, a[None], jnp.zeros((), a.dtype)) for a in arrays], 0)
+
+
+def sum_together(arrays: Sequence[Array], axis: int) -> list[Array]:
+    """Sum several arrays of one shape over an axis, on a CPU in one loop."""
+    if _here() is fused:
+        return [a.sum(axis) for a in arrays]
+
+    def add(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
+        return [x + y for x, y in zip(a, b, strict=True)]
+
+    return list(lax.reduce(list(arrays), [jnp.zeros((), a.dtype) for a in arrays], add, (axis,)))
 
 
 def one_by_one(
