@@ -32,7 +32,7 @@ PRODUCTS = 90
 """Number of products that one loop adds. The compiler writes out loops over feeds, or it makes no
 vector instructions, and it writes out none of 300 instructions."""
 
-FEEDS = 4
+SLOTS = 4
 """Number of feeds whose products one loop adds, where sums are written out."""
 
 TERMS = 64
@@ -79,7 +79,7 @@ def _by_entries(feed: Feed, t: Array) -> tuple[Lower, list[Array]]:
     inner = in_turn(t, [lambda k=k: [along(k)] for k in range(p)])  # type: ignore[misc]
     # entries of the lower triangle, and those of the right-hand side as column p
     places = [(i, j) for i in range(p) for j in (*range(i + 1), p)]
-    parts = -(-slots // FEEDS)
+    parts = -(-slots // SLOTS)
     size = -(-slots // parts)  # feeds of a part; the last part repeats some
 
     def loop(where: Sequence[tuple[int, int]], part: Array, before: Sequence[Array]) -> list[Array]:
@@ -112,7 +112,7 @@ def _by_entries(feed: Feed, t: Array) -> tuple[Lower, list[Array]]:
 
     zeros = [jnp.zeros((models, lanes), dtype)] * len(places)
     if parts == 1:
-        totals = all_loops(np.int32(0), zeros)
+        totals = all_loops(jnp.int32(0), zeros)
     else:
         totals = lax.fori_loop(jnp.int32(0), jnp.int32(parts), all_loops, zeros)
     found = dict(zip(places, totals, strict=True))

@@ -10,13 +10,21 @@ import pytest
 from batteries import rejected
 from scipy import stats
 
+from mcjax.chains.bartlett import bartlett as draw
 from mcjax.chains.layout import Feeds, PaddedSizes, network_arrays, shape_of, tables_of
 from mcjax.chains.program import Path, Program
-from mcjax.chains.statistics import WRITTEN_OUT, _bartlett, _entries, _solve, _sums
+from mcjax.chains.statistic_sums import (
+    SLOTS,
+    UNROLLED,
+    WRITTEN_OUT,
+    Feed,
+    entries,
+    normal_equations,
+)
+from mcjax.chains.statistics import _parents, _solve
 from mcjax.draws.streams import chain_keys
 from mcjax.estimators.newton import Newton
 from mcjax.network import build_network
-from mcjax.solvers.cholesky import UNROLLED
 from mcjax.study.roots import covariance_root
 
 pytestmark = pytest.mark.statistical
@@ -36,8 +44,8 @@ def lanes_last(feeds, lanes):
 @partial(jax.jit, static_argnames=("p", "program"))
 def bartlett(feeds, keys, t, p, program):
     feeds = lanes_last(feeds, len(keys))
-    normals, chis = _bartlett(feeds, keys.T[:, None, None], t, p, program)
-    lower, z = _entries(normals, chis, feeds.samples if program.few_rows else None)
+    normals, chis = draw(feeds, keys.T[:, None, None], t, p, program)
+    lower, z = entries(normals, chis, feeds.samples if program.few_rows else None)
     zero = jnp.zeros_like(z[0])
     rows = [jnp.stack([lower.get((i, j), zero) for j in range(p)], -1) for i in range(p)]
     return jnp.moveaxis(jnp.stack(rows, -2), 2, 0), jnp.moveaxis(jnp.stack(z, -1), 2, 0)
@@ -45,7 +53,11 @@ def bartlett(feeds, keys, t, p, program):
 
 @partial(jax.jit, static_argnames="program")
 def sums(feeds, error, sigma, keys, t, program):
-    return _sums(lanes_last(feeds, len(keys)), error, sigma, keys.T[:, None, None], t, program)
+    feeds = lanes_last(feeds, len(keys))
+    drawn = draw(feeds, keys.T[:, None, None], t, len(error), program)
+    parents = _parents(error, feeds.origin, 0.0)
+    feed = Feed(*drawn, feeds.samples, parents, weight=feeds.weight, sigma=sigma)
+    return normal_equations(feed, t)
 
 
 def drawn(feeds, p, chains=3, t=1, seed=3, **options):
@@ -296,7 +308,12 @@ def test_few_rows_elsewhere_leave_the_statistics_of_many():
     assert same(few, many)
 
 
-SIZES = [*product([3, 8, 9, 12], [1, 3, 9, 13], [3]), (2, 13, WRITTEN_OUT // 13 + 1)]
+SIZES = [
+    *product([3, 8], [1, 3, 9], [1, 3]),
+    *((3, p, slots) for p in (5, WRITTEN_OUT) for slots in (SLOTS, SLOTS + 1, 2 * SLOTS + 3)),
+    *((models, WRITTEN_OUT + 1, 3) for models in (3, 8)),
+    (2, 13, UNROLLED // 13 + 1),
+]
 
 
 @pytest.mark.parametrize(("models", "p", "slots"), SIZES)
@@ -316,7 +333,7 @@ def test_sums_are_the_normal_equations(models, p, slots):
     sigma = rng.random(chains) + 0.5
     keys = chain_keys(3, 0, np.arange(chains))
     found = sums(feeds, error, sigma[None, None], keys, jnp.int32(1), program())
-    if p > UNROLLED:
+    if p > WRITTEN_OUT:
         found = jnp.moveaxis(found[0], 0, 2), jnp.moveaxis(found[1], 0, 1)
     lower, z = drawn(feeds, p, chains)
     parents = np.concatenate([np.moveaxis(error, -1, 0), np.zeros((chains, p, 1))], -1)
@@ -331,7 +348,7 @@ def test_sums_are_the_normal_equations(models, p, slots):
     np.testing.assert_allclose(found[1], expected, rtol=1e-12, atol=1e-11)
 
 
-@pytest.mark.parametrize("p", [1, 2, 8, 9, 13])
+@pytest.mark.parametrize("p", [1, 2, 5, 6, 8, WRITTEN_OUT, WRITTEN_OUT + 1])
 def test_solve_is_the_solution(p):
     """To rounding, magnified by the condition number; of few, from the lower triangle alone."""
     rng = np.random.default_rng(p)
@@ -339,7 +356,7 @@ def test_solve_is_the_solution(p):
     whole = np.swapaxes(x, -1, -2) @ x
     right = rng.normal(size=(2, 5, p))
     gram, labels = (jnp.asarray(np.moveaxis(a, 1, -1)) for a in (whole, right))
-    if p <= UNROLLED:
+    if p <= WRITTEN_OUT:
         gram = [[gram[:, i, j] for j in range(i + 1)] for i in range(p)]
         labels = [labels[:, i] for i in range(p)]
     found, unexplained = jax.jit(_solve)(gram, labels, jnp.int32(0))
