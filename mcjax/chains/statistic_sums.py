@@ -25,7 +25,7 @@ from mcjax.solvers.once import in_turn, once, one_by_one, sum_together
 Lower = list[list[Array]]
 """Rows of lower triangles: entries (i, j) for j <= i, arrays of one shape."""
 
-WRITTEN_OUT = 12
+WRITTEN_OUT = 8
 """Largest number of parameters whose sums are written out; more take long to compile."""
 
 PRODUCTS = 90

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 import jax
+
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -21,13 +25,29 @@ def own_settings() -> Iterator[None]:
 
 
 @contextmanager
-def double_precision() -> Iterator[None]:
-    """Compute in double precision, whatever the user has set for JAX."""
+def double_precision(on: bool = True) -> Iterator[None]:
+    """Compute in double precision, or without it, whatever the user has set for JAX."""
     if hasattr(jax, "enable_x64"):
-        with jax.enable_x64(True):
+        with jax.enable_x64(on):
             yield
     else:  # JAX before 0.8
         from jax import experimental
 
-        with experimental.enable_x64():  # type: ignore[attr-defined]
+        with experimental.enable_x64(on):  # type: ignore[attr-defined]
             yield
+
+
+def as_here(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a function that computes in other threads with what this one has set for JAX.
+
+    That is the precision of numbers and of matrix products, which users may set by ``with``.
+    """
+    config: Any = jax.config
+    x64, products = config.jax_enable_x64, config.jax_default_matmul_precision
+    context = copy_context()
+
+    def there(*arguments: Any) -> Result:
+        with double_precision(x64), jax.default_matmul_precision(products):
+            return context.run(function, *arguments)
+
+    return there

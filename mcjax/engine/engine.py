@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -29,7 +30,7 @@ from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
 from mcjax.chains.statistic_sums import WRITTEN_OUT
 from mcjax.chains.statistics import run_statistics
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import as_here, own_settings
 from mcjax.draws.streams import chain_keys
 from mcjax.engine.moments import TILE, size_of_moments
 from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
@@ -82,7 +83,7 @@ def run_blocks(
             shapes = tuple(map(jax.typeof, leaves))
             if _runs_alone(structure, shapes, program, devices):
                 devices = devices[:1]
-        return _compiled(program.path, platform)(
+        return _compiled(program.path, platform, _written_out(program, conditions))(
             conditions, keys, program, devices, files=files, rates=rates
         )
 
@@ -97,7 +98,7 @@ def trace(
     """Trace a program as it is for a platform, which need not be here; see :func:`run_blocks`."""
     program, rates = split(program)
     with own_settings():
-        run = _compiled(program.path, platform)
+        run = _compiled(program.path, platform, _written_out(program, conditions))
         return run.trace(conditions, keys, program, tuple(devices), rates=rates)
 
 
@@ -110,14 +111,19 @@ def _runs_alone(
 ) -> bool:
     """Return True if a program must run on one device, as it could deadlock on several of a CPU."""
     conditions, keys, files, rates = jax.tree.unflatten(structure, shapes)
-    run = _compiled(program.path, devices[0].platform)
+    run = _compiled(program.path, devices[0].platform, _written_out(program, conditions))
     lowered = run.lower(conditions, keys, program, devices, files=files, rates=rates)
     return one_device_reason(lowered.as_text()) is not None
 
 
+def _written_out(program: Program, conditions: ConditionArrays) -> bool:
+    """Return whether all arithmetic on sufficient statistics is written out."""
+    return not program.path.draws_rows and conditions.truth.shape[-1] <= WRITTEN_OUT
+
+
 @cache
-def _compiled(path: Path, platform: str) -> Any:
-    options = compiler_options(path, platform)
+def _compiled(path: Path, platform: str, written_out: bool = False) -> Any:
+    options = compiler_options(path, platform, written_out)
     run = partial(_run_blocks, boundary=stage_boundary(path, platform))
     return jax.jit(run, static_argnames=("program", "devices"), compiler_options=options or None)
 
@@ -289,42 +295,47 @@ def chunks(
         where = devices[: len(found.status.devices())]  # one, if it must not be spread
         return Chunk(begin, owner[: ends[-1] - begin], found, where)
 
+    @as_here
+    def started(begin: int) -> Callable[[], Result]:
+        return start(run(begin))
+
     begin = 0
-    waiting: deque[tuple[int, Callable[[], Result]]] = deque()
-    while begin < ends[-1] or waiting:
-        try:
-            # the device computes one chunk while the results of the previous one are read
-            while begin < ends[-1] and len(waiting) < 2:
-                waiting.append((begin, start(run(begin))))
-                begin += rows * row
-            part = waiting[0][1]()
-        except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error):
-                raise
-            before = rows * row
-            if rows > 1:
-                rows //= 2
-            elif block > SMALLEST_BLOCK and devices[0].platform != "cpu":
-                block, row = block // 2, row // 2
-            else:
-                raise InputError(
-                    "run.chunk",
-                    f"exceeds the memory of a device even at {how_many(row, 'chain')}; use a"
-                    " device with more,"
-                    " fewer samples or fewer generations",
-                ) from error
-            begin = waiting[0][0] if waiting else begin
-            waiting.clear()
-            warnings.warn(
-                f"a device ran out of memory; continuing with {how_many(rows * row, 'chain')}"
-                " at a time"
-                f" instead of {before:,}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            continue
-        waiting.popleft()
-        yield part
+    waiting: deque[tuple[int, Future[Callable[[], Result]]]] = deque()
+    # a thread, because starting a chunk may wait for another one to end
+    with ThreadPoolExecutor(1) as launcher:
+        while begin < ends[-1] or waiting:
+            try:
+                # the device computes one chunk while the results of the previous one are read
+                while begin < ends[-1] and len(waiting) < 2:
+                    waiting.append((begin, launcher.submit(started, begin)))
+                    begin += rows * row
+                part = waiting[0][1].result()()
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                wait(future for _, future in waiting)
+                before = rows * row
+                if rows > 1:
+                    rows //= 2
+                elif block > SMALLEST_BLOCK and devices[0].platform != "cpu":
+                    block, row = block // 2, row // 2
+                else:
+                    raise InputError(
+                        "run.chunk",
+                        f"exceeds the memory of a device even at {how_many(row, 'chain')}; use a"
+                        " device with more, fewer samples or fewer generations",
+                    ) from error
+                begin = waiting[0][0]
+                waiting.clear()
+                warnings.warn(
+                    f"a device ran out of memory; continuing with {how_many(rows * row, 'chain')}"
+                    f" at a time instead of {before:,}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                continue
+            waiting.popleft()
+            yield part
 
 
 def chunk_within(memory: float, task: Task, program: Program) -> int:
@@ -352,9 +363,9 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     platform = jax.local_devices()[0].platform
     limits = limits_on(platform)
-    written_out = not program.path.draws_rows and p <= WRITTEN_OUT
+    written_out = _written_out(program, task.arrays)
     block = limits.lanes_without_rows if written_out else limits.lanes
-    limit = limits.bytes
+    limit = limits.bytes_without_rows if written_out else limits.bytes
     if platform == "cpu":
         if program.path.fits_together:
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize
