@@ -28,6 +28,7 @@ from machine import keep
 import mcjax
 from mcjax.draws.streams import chain_keys
 from mcjax.engine import engine
+from mcjax.engine.blocks import block_size
 from mcjax.engine.compiled import CompiledStudy, compile_study
 
 PARTS = (
@@ -70,7 +71,7 @@ def chains_alone(compiled: CompiledStudy) -> Callable[[], Any]:
     """Return a function that runs all chains on the device and leaves their results there."""
     [shared], chains = compiled.programs, np.arange(compiled.study.chains)
     task, devices = compiled.task(0, chains), tuple(jax.local_devices())
-    block = engine.block_size(task, shared.program, len(chains) // len(devices))
+    block = block_size(task, shared.program, len(chains) // len(devices))
     arrays = jax.tree.map(np.asarray, task.arrays)
     if shared.program.draw_dtype == shared.program.fit_dtype == "float32":
         arrays = jax.tree.map(engine.single, arrays)

@@ -41,6 +41,7 @@ def measure(family: str, p: int, precision: Any) -> dict[str, Any]:
     import mcjax
     from mcjax.draws.streams import chain_keys
     from mcjax.engine import engine
+    from mcjax.engine.blocks import block_size
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_enable_compilation_cache", False)
@@ -51,7 +52,7 @@ def measure(family: str, p: int, precision: Any) -> dict[str, Any]:
     study = mcjax.Study((one,), generations=GENERATIONS, chains=CHAINS, precision=precision)
     compiled = mcjax.compile_study(study)
     [shared], task = compiled.programs, compiled.task(0, np.arange(CHAINS))
-    block = min(engine.block_size(task, shared.program, CHAINS), CHAINS)
+    block = min(block_size(task, shared.program, CHAINS), CHAINS)
 
     def blocks(leaf: Any) -> Any:
         return np.broadcast_to(leaf, (CHAINS // block, block, *np.shape(leaf)))

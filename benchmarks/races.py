@@ -193,6 +193,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
     from mcjax.draws.samplers import normal_pair
     from mcjax.draws.threefry import threefry
     from mcjax.engine import engine
+    from mcjax.engine.blocks import block_size
     from mcjax.engine.platforms import compiler_options
     from mcjax.solvers.once import once
 
@@ -235,7 +236,7 @@ def parts_section(quick: bool) -> dict[str, Any]:
     study_programs = mcjax.compile_study(usual)
     program, task = study_programs.programs[0].program, study_programs.task(0, np.arange(64))
     devices = tuple(jax.local_devices())
-    block = engine.block_size(task, program, 64)
+    block = block_size(task, program, 64)
     found["block"] = block
     found["memory"] = []
     for chains in (1024, 32768, 1 << 20):

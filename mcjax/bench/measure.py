@@ -22,6 +22,7 @@ import numpy as np
 from mcjax.bench.machine import bandwidth, product_rate
 from mcjax.bench.operations import count_operations
 from mcjax.engine import engine
+from mcjax.engine.blocks import block_size
 from mcjax.engine.compiled import CompiledStudy, compile_study
 from mcjax.engine.outcome import ErrorTotals, Outcome, Tally
 from mcjax.engine.summaries import simulate as simulate_tasks
@@ -155,7 +156,7 @@ def measure(case: Case, quick: bool) -> Result:
     moved = 0.0
     if shared.route.path.draws_rows:
         moved = (1 + passes) * case.rows * (case.p + 1) * itemsize
-    block = engine.block_size(compiled.task(0, np.arange(1)), shared.program, chains)
+    block = block_size(compiled.task(0, np.arange(1)), shared.program, chains)
     rates = product_rate("float32", devices), product_rate("float64", devices)
     bounds = {
         "arithmetic": single / rates[0] + double / rates[1],

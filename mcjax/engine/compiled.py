@@ -23,6 +23,7 @@ from mcjax.chains.layout import PaddedSizes, network_arrays, shape_of
 from mcjax.chains.program import ConditionArrays, Fitting, Path, Program, Trajectory
 from mcjax.draws.streams import condition_word, design_key
 from mcjax.engine import engine
+from mcjax.engine.blocks import chunk_within
 from mcjax.engine.buckets import buckets
 from mcjax.engine.demands import check_rows, precisions
 from mcjax.engine.files import file_arrays, files_key
@@ -277,7 +278,7 @@ def _shared(study: Study, members: Sequence[int]) -> SharedProgram:
     else:
         check_rows(first, shape)
         program = program._replace(pairs=shape.pairs)
-    within = engine.chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
+    within = chunk_within(study.memory * 2**30, task_of(first, shape, np.arange(0)), program)
     return SharedProgram(
         members=tuple(members),
         route=route,

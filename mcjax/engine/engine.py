@@ -24,37 +24,20 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Integer, UInt32
 
 from mcjax.chains import fast
-from mcjax.chains.fast_rows import padded
 from mcjax.chains.files import FileArrays
 from mcjax.chains.program import ConditionArrays, Path, Program, Trajectory
 from mcjax.chains.reference import run_chain
-from mcjax.chains.statistic_sums import WRITTEN_OUT
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import as_here, own_settings
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.moments import TILE, size_of_moments
-from mcjax.engine.platforms import compiler_options, limits_on, one_device_reason, stage_boundary
+from mcjax.engine.blocks import SMALLEST_BLOCK, block_size, written_out
+from mcjax.engine.platforms import compiler_options, one_device_reason, stage_boundary
 from mcjax.engine.rates import Rates, joined, split
 from mcjax.engine.spread import Spread
 from mcjax.engine.task import Task
 from mcjax.errors import InputError
 from mcjax.numbers import how_many
-from mcjax.solvers.cholesky import UNROLLED
 from mcjax.solvers.once import Boundary, stages
-
-SMALLEST_BLOCK, RESULTS_COPIES = 64, 4
-"""On an accelerator: the smallest block, and how many copies there are of its results on the way to
-moments."""
-
-FAST_BYTES, FAST_FITS, MATRIX_FITS = 2**19, 128, 64
-"""On the fast path, the rows of a block and what is computed from them fit the second-level cache
-of a core. A block has few fits, because all wait for the slowest: if a network collapses, that one
-takes ten times as many passes as most. For large matrices, where vectors run over fits, a block has
-at least ``MATRIX_FITS`` fits."""
-
-TOGETHER = 64
-"""Where sums of sufficient statistics are computed model by model, those of each fit the cache; but
-a block holds the random numbers of all, which may take so many times as much memory."""
 
 CHUNK = 1024
 
@@ -83,7 +66,7 @@ def run_blocks(
             shapes = tuple(map(jax.typeof, leaves))
             if _runs_alone(structure, shapes, program, devices):
                 devices = devices[:1]
-        return _compiled(program.path, platform, _written_out(program, conditions))(
+        return _compiled(program.path, platform, written_out(program, conditions))(
             conditions, keys, program, devices, files=files, rates=rates
         )
 
@@ -98,7 +81,7 @@ def trace(
     """Trace a program as it is for a platform, which need not be here; see :func:`run_blocks`."""
     program, rates = split(program)
     with own_settings():
-        run = _compiled(program.path, platform, _written_out(program, conditions))
+        run = _compiled(program.path, platform, written_out(program, conditions))
         return run.trace(conditions, keys, program, tuple(devices), rates=rates)
 
 
@@ -111,19 +94,14 @@ def _runs_alone(
 ) -> bool:
     """Return True if a program must run on one device, as it could deadlock on several of a CPU."""
     conditions, keys, files, rates = jax.tree.unflatten(structure, shapes)
-    run = _compiled(program.path, devices[0].platform, _written_out(program, conditions))
+    run = _compiled(program.path, devices[0].platform, written_out(program, conditions))
     lowered = run.lower(conditions, keys, program, devices, files=files, rates=rates)
     return one_device_reason(lowered.as_text()) is not None
 
 
-def _written_out(program: Program, conditions: ConditionArrays) -> bool:
-    """Return whether all arithmetic on sufficient statistics is written out."""
-    return not program.path.draws_rows and conditions.truth.shape[-1] <= WRITTEN_OUT
-
-
 @cache
-def _compiled(path: Path, platform: str, written_out: bool = False) -> Any:
-    options = compiler_options(path, platform, written_out)
+def _compiled(path: Path, platform: str, few: bool = False) -> Any:
+    options = compiler_options(path, platform, few)
     run = partial(_run_blocks, boundary=stage_boundary(path, platform))
     return jax.jit(run, static_argnames=("program", "devices"), compiler_options=options or None)
 
@@ -336,50 +314,6 @@ def chunks(
                 continue
             waiting.popleft()
             yield part
-
-
-def chunk_within(memory: float, task: Task, program: Program) -> int:
-    """Return how many chains a chunk may have if two, with summaries, fit into ``memory`` bytes."""
-    models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
-    steps = program.generations + 1
-    results = steps * models * (np.dtype(program.fit_dtype).itemsize * p + 8)
-    results += 8 * size_of_moments(steps, models, p) // TILE
-    inputs = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(task.arrays))
-    return max(1, int(memory // (2 * (results + inputs))))
-
-
-def block_size(task: Task, program: Program, lanes: int) -> int:
-    """Return the number of lanes of a block: the largest power of two within the limits.
-
-    On a CPU it depends on the shape of the program alone, never on the chunk or the number of
-    chains. On an accelerator it is at most the number of ``lanes``, rounded up to a power of two.
-    """
-    models, p = len(task.arrays.network.frozen), task.arrays.truth.shape[1]
-    results = (program.generations + 1) * models * (p + 1) * 8
-    if not program.path.draws_rows:
-        slots = task.arrays.network.feeds.samples[0].size
-        lane = slots * p * (p + 6) * 8
-    else:
-        lane = models * 2 * program.pairs * (4 * p + 8) * 8
-    platform = jax.local_devices()[0].platform
-    limits = limits_on(platform)
-    written_out = _written_out(program, task.arrays)
-    block = limits.lanes_without_rows if written_out else limits.lanes
-    limit = limits.bytes_without_rows if written_out else limits.bytes
-    if platform == "cpu":
-        if program.path.fits_together:
-            row = (p + 1) * np.dtype(program.draw_dtype).itemsize
-            fits = FAST_BYTES // (2 * padded(program.pairs) * row)
-            least = MATRIX_FITS if p > UNROLLED else 1
-            lane, limit = models, min(max(fits, least), FAST_FITS)
-        elif not program.path.draws_rows and not written_out:
-            lane //= min(models, TOGETHER)  # whose sums are computed one after the other
-    else:
-        block = min(block, 1 << (lanes - 1).bit_length())
-        lane = max(lane, RESULTS_COPIES * results)
-    while block > 1 and block * lane > limit:
-        block //= 2
-    return block
 
 
 def single(leaf: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 
 from mcjax import api
 from mcjax.engine import engine
+from mcjax.engine.blocks import block_size, chunk_within
 from mcjax.engine.compiled import compile_study
 from mcjax.engine.moments import TILE
 from mcjax.engine.outcome import ErrorTotals
@@ -110,7 +111,7 @@ def test_a_cap_makes_chunks_smaller_and_changes_no_number(study, monkeypatch):
     shape = Shape(study.generations + 1, 2, 2, 0)
     row = sum(leaf.size for leaf in jax.tree.leaves(layout(ErrorTotals(), shape)))
     most, least = (1e6 / 2 / (results + inputs + f * 8 * row / TILE) for f in (0.6, 1.2))
-    assert least < engine.chunk_within(1e6, task, program) < most
+    assert least < chunk_within(1e6, task, program) < most
     with pytest.raises(InputError, match=r"run\.memory: is 0; give a positive number of GiB"):
         replace(study, memory=0)
 
@@ -122,5 +123,5 @@ def test_blocks_of_many_models_hold_not_much_more_than_those_of_few():
         net = topologies.ring(models, samples=80, real=80, initial=160)
         compiled = compile_study(Study((condition(net, linear(), [0.1] * 40),)))
         task = compiled.task(0, [0])
-        lanes.append(models * engine.block_size(task, compiled.programs[0].program, 1))
+        lanes.append(models * block_size(task, compiled.programs[0].program, 1))
     assert lanes[1] <= 4 * lanes[0]
