@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from mcjax.chains.fast_rows import padded
-from mcjax.chains.program import ConditionArrays, Program
+from mcjax.chains.program import Program
 from mcjax.chains.statistic_sums import WRITTEN_OUT
 from mcjax.engine.moments import TILE, size_of_moments
 from mcjax.engine.platforms import limits_on
@@ -26,11 +26,6 @@ at least ``MATRIX_FITS`` fits."""
 TOGETHER = 64
 """Where sums of sufficient statistics are computed model by model, those of each fit the cache; but
 a block holds the random numbers of all, which may take so many times as much memory."""
-
-
-def written_out(program: Program, conditions: ConditionArrays) -> bool:
-    """Return whether all arithmetic on sufficient statistics is written out."""
-    return not program.path.draws_rows and conditions.truth.shape[-1] <= WRITTEN_OUT
 
 
 def chunk_within(memory: float, task: Task, program: Program) -> int:
@@ -58,9 +53,9 @@ def block_size(task: Task, program: Program, lanes: int) -> int:
         lane = models * 2 * program.pairs * (4 * p + 8) * 8
     platform = jax.local_devices()[0].platform
     limits = limits_on(platform)
-    few = written_out(program, task.arrays)
+    few = not program.path.draws_rows and p <= WRITTEN_OUT
     block = limits.lanes_without_rows if few else limits.lanes
-    limit = limits.bytes_without_rows if few else limits.bytes
+    limit = limits.bytes
     if platform == "cpu":
         if program.path.fits_together:
             row = (p + 1) * np.dtype(program.draw_dtype).itemsize

@@ -30,7 +30,7 @@ from mcjax.chains.reference import run_chain
 from mcjax.chains.statistics import run_statistics
 from mcjax.draws.settings import as_here, own_settings
 from mcjax.draws.streams import chain_keys
-from mcjax.engine.blocks import SMALLEST_BLOCK, block_size, written_out
+from mcjax.engine.blocks import SMALLEST_BLOCK, block_size
 from mcjax.engine.platforms import compiler_options, one_device_reason, stage_boundary
 from mcjax.engine.rates import Rates, joined, split
 from mcjax.engine.spread import Spread
@@ -66,7 +66,7 @@ def run_blocks(
             shapes = tuple(map(jax.typeof, leaves))
             if _runs_alone(structure, shapes, program, devices):
                 devices = devices[:1]
-        return _compiled(program.path, platform, written_out(program, conditions))(
+        return _compiled(program.path, platform)(
             conditions, keys, program, devices, files=files, rates=rates
         )
 
@@ -81,7 +81,7 @@ def trace(
     """Trace a program as it is for a platform, which need not be here; see :func:`run_blocks`."""
     program, rates = split(program)
     with own_settings():
-        run = _compiled(program.path, platform, written_out(program, conditions))
+        run = _compiled(program.path, platform)
         return run.trace(conditions, keys, program, tuple(devices), rates=rates)
 
 
@@ -94,14 +94,14 @@ def _runs_alone(
 ) -> bool:
     """Return True if a program must run on one device, as it could deadlock on several of a CPU."""
     conditions, keys, files, rates = jax.tree.unflatten(structure, shapes)
-    run = _compiled(program.path, devices[0].platform, written_out(program, conditions))
+    run = _compiled(program.path, devices[0].platform)
     lowered = run.lower(conditions, keys, program, devices, files=files, rates=rates)
     return one_device_reason(lowered.as_text()) is not None
 
 
 @cache
-def _compiled(path: Path, platform: str, few: bool = False) -> Any:
-    options = compiler_options(path, platform, few)
+def _compiled(path: Path, platform: str) -> Any:
+    options = compiler_options(path, platform)
     run = partial(_run_blocks, boundary=stage_boundary(path, platform))
     return jax.jit(run, static_argnames=("program", "devices"), compiler_options=options or None)
 

@@ -25,20 +25,17 @@ class Limits(NamedTuple):
         :mod:`mcjax.chains.statistics`.
     bytes : int
         Largest size of the data of a block.
-    bytes_without_rows : int
-        The same of those chains.
     """
 
     lanes: int
     lanes_without_rows: int
     bytes: int
-    bytes_without_rows: int
 
 
-CPU = Limits(lanes=64, lanes_without_rows=128, bytes=8 * 2**20, bytes_without_rows=2 * 2**20)
+CPU = Limits(lanes=64, lanes_without_rows=128, bytes=8 * 2**20)
 """A block must stay in cache: with 2,000 rows per fit, a fit costs 2.6 times as much in a block of
 64 lanes as in one of 8."""
-ACCELERATOR = Limits(65_536, lanes_without_rows=65_536, bytes=2**32, bytes_without_rows=2**32)
+ACCELERATOR = Limits(lanes=65_536, lanes_without_rows=65_536, bytes=4 * 2**30)
 """A block must fill the device. Its size counts the copies of its results on the way to moments."""
 
 
@@ -93,13 +90,10 @@ def stage_boundary(path: Path, platform: str) -> Boundary:
     return barrier if path.has_barriers else conditional
 
 
-def compiler_options(
-    path: Path, platform: str, written_out: bool = False
-) -> dict[str, bool | int | str]:
+def compiler_options(path: Path, platform: str) -> dict[str, bool | int | str]:
     """Return the options for one path on one platform.
 
-    ``written_out`` tells whether all arithmetic on sufficient statistics is written out. There are
-    no options on an accelerator, where the defaults are right, and none for the reference path,
+    There are none on an accelerator, where the defaults are right, and none for the reference path,
     which must not depend on compiler options.
     """
     if path.plain or platform != "cpu":
@@ -110,7 +104,7 @@ def compiler_options(
             "xla_cpu_prefer_vector_width": 512,
             "xla_disable_hlo_passes": ",".join(off[: 1 + path.has_barriers]),
         }
-    options: dict[str, bool | int | str] = {
+    return {
         # allow sums to be reordered; otherwise sums over rows are not vectorised (7 times as slow)
         "xla_cpu_enable_fast_math": True,
         # but preserve NaN and infinity, which tell how a fit ended, and keep division and functions
@@ -131,11 +125,6 @@ def compiler_options(
             ("tree_reduction_rewriter", "cpu-parallel-task-assigner", "cse_barrier_expander")
         ),
     }
-    if written_out:
-        # the emitters of old compile programs of many loops in a second less; those of today make
-        # quicker loops of rows and of large arrays alone
-        options["xla_cpu_use_fusion_emitters"] = False
-    return options
 
 
 def one_device_reason(text: str) -> str | None:
