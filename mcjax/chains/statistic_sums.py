@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array, lax
 
 from mcjax.chains.bartlett import below
-from mcjax.solvers.once import in_turn, once, one_by_one, sum_together
+from mcjax.solvers.once import fuses, in_turn, once, one_by_one, sum_together
 
 Lower = list[list[Array]]
 """Rows of lower triangles: entries (i, j) for j <= i, arrays of one shape."""
@@ -79,7 +79,7 @@ def _by_entries(feed: Feed, t: Array) -> tuple[Lower, list[Array]]:
     inner = in_turn(t, [lambda k=k: [along(k)] for k in range(p)])  # type: ignore[misc]
     # entries of the lower triangle, and those of the right-hand side as column p
     places = [(i, j) for i in range(p) for j in (*range(i + 1), p)]
-    parts = -(-slots // SLOTS)
+    parts = 1 if fuses() else -(-slots // SLOTS)
     size = -(-slots // parts)  # feeds of a part; the last part repeats some
 
     def loop(where: Sequence[tuple[int, int]], part: Array, before: Sequence[Array]) -> list[Array]:

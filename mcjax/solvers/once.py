@@ -81,6 +81,11 @@ def _here() -> Boundary:
     return _boundary.get() or default
 
 
+def fuses() -> bool:
+    """Return whether it is left to the compiler what it fuses, as on an accelerator."""
+    return _here() is fused
+
+
 def once(count: Integer[Array, " ..."], compute: Callable[[], Tree]) -> Tree:
     """Compute arrays once and store them.
 
@@ -106,7 +111,7 @@ def once_from_stored(count: Integer[Array, " ..."], compute: Callable[[], Tree])
     Behind a barrier the compiler may compute in the same loop what a stage depends on, with other
     rounding errors. In a branch of a conditional it does not.
     """
-    return compute() if _here() is fused else conditional(count, compute)
+    return compute() if fuses() else conditional(count, compute)
 
 
 def where_needed(
@@ -127,7 +132,7 @@ def where_needed(
     pytree of Array
         What one of the two returns.
     """
-    if _here() is fused:
+    if fuses():
         return compute()
     result: Tree = lax.cond(needed, compute, otherwise)
     return result
@@ -165,7 +170,7 @@ def together(arrays: Sequence[Array]) -> list[Array]:
     XLA's CPU compiler makes a loop of each array, but for those of a variadic reduction. Here that
     is one over an axis of two places, of which only the first counts, and which it writes out.
     """
-    if len(arrays) == 1 or _here() is fused:
+    if len(arrays) == 1 or fuses():
         return list(arrays)
     first = lax.broadcasted_iota(jnp.int32, (2, *arrays[0].shape), 0) == 0
     return sum_together([jnp.where(first, a[None], jnp.zeros((), a.dtype)) for a in arrays], 0)
@@ -173,7 +178,7 @@ def together(arrays: Sequence[Array]) -> list[Array]:
 
 def sum_together(arrays: Sequence[Array], axis: int) -> list[Array]:
     """Sum several arrays of one shape over an axis, on a CPU in one loop."""
-    if _here() is fused:
+    if fuses():
         return [a.sum(axis) for a in arrays]
 
     def add(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
@@ -206,7 +211,7 @@ def one_by_one(
     pytree of Array
         The results, with the axis first.
     """
-    if _here() is fused:
+    if fuses():
         return jax.vmap(compute, axis)(arrays)
 
     def at(place: Array) -> Any:
@@ -224,4 +229,4 @@ def hidden(values: Tree) -> Tree:
     Loops that differ in such values alone are the same to XLA's CPU compiler, which compiles them
     once.
     """
-    return values if _here() is fused else lax.optimization_barrier(values)
+    return values if fuses() else lax.optimization_barrier(values)

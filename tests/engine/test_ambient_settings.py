@@ -1,12 +1,14 @@
 """Settings that a user has made for JAX change neither results nor whether a run ends."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import numpy as np
 import optax
 import pytest
 
 from mcjax import api
-from mcjax.draws.settings import own_settings
+from mcjax.draws.settings import as_here, double_precision, own_settings
 from mcjax.estimators.gradient_steps import Optax
 from mcjax.models.glm import logistic, poisson
 from mcjax.network.build import build_network
@@ -57,3 +59,28 @@ def test_settings_are_those_of_the_caller_afterwards():
         with own_settings():
             pass
         assert jax.config.jax_debug_nans
+
+
+def test_other_threads_compute_with_the_settings_of_the_caller():
+    def settings():
+        return jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision
+
+    with ThreadPoolExecutor(1) as pool:
+        with jax.default_matmul_precision("highest"), double_precision(on=False):
+            there = as_here(settings)
+            assert pool.submit(there).result() == (False, "highest")
+        assert pool.submit(as_here(settings)).result() == (True, None)
+
+
+def test_chains_run_in_the_precision_of_the_caller():
+    """Each chunk but the first is started while ``with`` is in force in another thread."""
+    study = Study((condition(NET, poisson(), [0.1, 0.1]),), generations=1, chains=256, chunk=128)
+    [expected] = api.simulate(study)
+    jax.config.update("jax_enable_x64", False)
+    try:
+        with double_precision():
+            [found] = api.simulate(study)
+    finally:
+        jax.config.update("jax_enable_x64", True)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(one, other)
