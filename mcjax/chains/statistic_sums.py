@@ -29,18 +29,19 @@ WRITTEN_OUT = 8
 """Largest number of parameters whose sums are written out; more take long to compile."""
 
 PRODUCTS = 90
-"""Number of products that one loop adds. The compiler writes out loops over feeds, or it makes no
-vector instructions, and it writes out none of 300 instructions."""
+"""Largest number of products that one loop adds, over all its feeds. The compiler makes vector
+instructions only if it unrolls the sum over feeds, and it does not unroll 300 instructions."""
 
 SLOTS = 4
-"""Number of feeds whose products one loop adds, where sums are written out."""
+"""Largest number of feeds in one loop, where sums are written out; more are added part by part."""
 
 TERMS = 64
-"""Number of terms of a sum that one loop adds otherwise; of 200 it makes no vector instructions."""
+"""Largest number of terms that one loop adds where sums are in loops over entries; the compiler
+makes no vector instructions of 200."""
 
-UNROLLED = 8 * TERMS
-"""Up to this number of terms all those loops are written out, or else those of one column, as their
-number decides how long they compile. Written out they are up to a third faster."""
+TERMS_WRITTEN_OUT = 8 * TERMS
+"""Up to this number of terms, loops for all columns are written out, which is up to a third faster;
+otherwise those for one column, in a loop over columns. Compile time grows with their number."""
 
 
 class Feed(NamedTuple):
@@ -51,7 +52,7 @@ class Feed(NamedTuple):
     samples: Array | None  # (M, B, lanes), where columns of L may be zero
     parents: Array  # e, (p, M, B, lanes)
     weight: Array  # (M, B, lanes)
-    sigma: Array
+    sigma: Array  # standard deviation of the noise, (1, 1, lanes)
 
 
 def normal_equations(feed: Feed, t: Array) -> tuple[Any, Any]:
@@ -71,16 +72,16 @@ def _by_entries(feed: Feed, t: Array) -> tuple[Lower, list[Array]]:
     """Return the sums over feeds, with all arithmetic written out entry by entry."""
     p, dtype, (models, slots, lanes) = len(feed.chis), feed.parents.dtype, feed.weight.shape
 
-    def along(k: int) -> Array:
+    def along(k: int) -> list[Array]:
         lower, z = entries(feed.normal, feed.chis, feed.samples)
         products = (lower[i, k].astype(dtype) * feed.parents[i] for i in range(k, p))
-        return feed.sigma * z[k].astype(dtype) + sum(products)
+        return [feed.sigma * z[k].astype(dtype) + sum(products)]
 
-    inner = in_turn(t, [lambda k=k: [along(k)] for k in range(p)])  # type: ignore[misc]
+    inner = in_turn(t, [partial(along, k) for k in range(p)])
     # entries of the lower triangle, and those of the right-hand side as column p
     places = [(i, j) for i in range(p) for j in (*range(i + 1), p)]
     parts = 1 if fuses() else -(-slots // SLOTS)
-    size = -(-slots // parts)  # feeds of a part; the last part repeats some
+    size = -(-slots // parts)  # feeds of a part; the last may begin among those before
 
     def loop(where: Sequence[tuple[int, int]], part: Array, before: Sequence[Array]) -> list[Array]:
         """Add sums over the feeds of a part to those before."""
@@ -91,17 +92,20 @@ def _by_entries(feed: Feed, t: Array) -> tuple[Lower, list[Array]]:
                 return array
             return lax.dynamic_slice_in_dim(array, begin, size, -2, allow_negative_indices=False)
 
-        samples = None if feed.samples is None else some(feed.samples)
-        lower, _ = entries(some(feed.normal), some(feed.chis), samples)
+        normal, chis, weight = (some(a) for a in (feed.normal, feed.chis, feed.weight))
+        lower, _ = entries(normal, chis, None if feed.samples is None else some(feed.samples))
         rows = {place: entry.astype(dtype) for place, entry in lower.items()}
         rows |= {(p, k): some(inner[k]) for k in range(p)}
         number = lax.broadcasted_iota(jnp.int32, (1, size, 1), 1)
-        weight = jnp.where(begin + number >= part * size, some(feed.weight), 0)
+        if parts > 1:  # feeds that the part before has added do not count again
+            weight = jnp.where(begin + number >= part * size, weight, 0)
         sums = [
             weight * sum(rows[i, k] * rows[j, k] for k in range(min(i, j) + 1)) for i, j in where
         ]
-        old = (jnp.where(number == 0, total[:, None], 0) for total in before)
-        return sum_together([a + b for a, b in zip(sums, old, strict=True)], 1)
+        if parts > 1:
+            old = (jnp.where(number == 0, total[:, None], 0) for total in before)
+            sums = [a + b for a, b in zip(sums, old, strict=True)]
+        return sum_together(sums, 1)
 
     def all_loops(part: Array, totals: Sequence[Array]) -> list[Array]:
         before = dict(zip(places, totals, strict=True))
@@ -120,7 +124,7 @@ def _by_entries(feed: Feed, t: Array) -> tuple[Lower, list[Array]]:
 
 
 def _groups(places: Sequence[tuple[int, int]], most: int) -> Iterator[list[tuple[int, int]]]:
-    """Divide entries into groups of at most ``most`` products each."""
+    """Divide entries into groups of at most ``most`` products each, or of one entry."""
     group: list[tuple[int, int]] = []
     products = 0
     for i, j in places:
@@ -195,7 +199,7 @@ def _by_columns(feed: Feed, t: Array) -> tuple[Array, Array]:
     def column(k: Array, system: Array) -> Array:
         return summed(system, once(k, lambda: lax.dynamic_slice_in_dim(right, k, 1)))
 
-    if p * len(slots) <= UNROLLED:
+    if p * len(slots) <= TERMS_WRITTEN_OUT:
         system = summed(0.0, right)
     else:
         zero = jnp.zeros((p, p + 1, right.shape[-1]), dtype)

@@ -39,8 +39,9 @@ from mcjax.solvers.cholesky import singular_share, solve_columns, solve_entries,
 from mcjax.solvers.once import once, one_by_one
 from mcjax.solvers.status import Status
 
-FEW = 5
-"""Up to this number of parameters, factors that are computed again and again are quicker."""
+RECOMPUTED = 5
+"""Largest number of parameters for which it is quicker to compute factors again in every loop than
+to store their columns."""
 
 
 class _State(NamedTuple):
@@ -56,9 +57,13 @@ def run_statistics(
     white, status = run_white(conditions, keys, program)
     truth = _lanes_last(jnp.asarray(conditions.truth, program.fit_dtype))[0]
     back = _lanes_last(jnp.asarray(conditions.whitener, program.fit_dtype))
-    # F^-T error, column by column because F differs between lanes
-    columns = (back[None, :, k, None] * white[:, k, None] for k in range(len(truth)))
-    theta = once(status[0], lambda: truth[None, :, None] + sum(columns))
+
+    def estimates() -> Array:
+        # F^-T error, column by column because F differs between lanes
+        columns = (back[None, :, k, None] * white[:, k, None] for k in range(len(truth)))
+        return truth[None, :, None] + sum(columns)
+
+    theta = once(status[0], estimates)
     fits = (status != Status.NOT_FITTED) & (status != Status.PARENT_FAILED)
     return Trajectory(
         jnp.transpose(theta, (3, 0, 2, 1)),
@@ -120,7 +125,7 @@ def run_white(
         state: _State, feeds: Feeds, solved: tuple[Array, Array], pool: Any
     ) -> tuple[_State, tuple[Array, Array]]:
         error, unexplained = solved
-        known = _parents(state.known, jnp.asarray(feeds.origin), True)
+        known = _parents(state.known, feeds.origin, True)
         entering = status_before_fit(feeds.samples > 0, known, axis=1)
         if pool is not None:
             incomplete = (entering == Status.RUNNING) & ~state.known  # the pool lacks a generation
@@ -158,7 +163,7 @@ def _parents(values: Array, origin: Array, real: bool | float) -> Array:
 def _solve(gram: Any, right: Any, t: Array) -> tuple[Array, Array]:
     """Return solutions (p, M, lanes) and unexplained shares (M, lanes); see `solve_positive`."""
     if isinstance(right, list):
-        if len(right) <= FEW:
+        if len(right) <= RECOMPUTED:
             return once(t, lambda: solve_entries(gram, right))
         return solve_columns(t, gram, right)
     error, unexplained = one_by_one(t, lambda system: solve_swept(*system), (gram, right), 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -37,17 +37,39 @@ def double_precision(on: bool = True) -> Iterator[None]:
             yield
 
 
-def as_here(function: Callable[..., Result]) -> Callable[..., Result]:
-    """Return a function that computes in other threads with what this one has set for JAX.
+CARRIED = (
+    "default_device",
+    "default_matmul_precision",
+    "default_prng_impl",
+    "disable_jit",
+    "numpy_dtype_promotion",
+    "numpy_rank_promotion",
+)
+"""Settings that users may make for one thread, by ``with``; the precision of numbers is another."""
 
-    That is the precision of numbers and of matrix products, which users may set by ``with``.
+
+def as_here(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a function that computes in other threads with this thread's settings of JAX.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+
+    Returns
+    -------
+    callable
+        The same function, for any thread. Context variables are those of now, too.
     """
     config: Any = jax.config
-    x64, products = config.jax_enable_x64, config.jax_default_matmul_precision
+    x64, kept = config.jax_enable_x64, {name: getattr(config, f"jax_{name}") for name in CARRIED}
     context = copy_context()
 
     def there(*arguments: Any) -> Result:
-        with double_precision(x64), jax.default_matmul_precision(products):
-            return context.run(function, *arguments)
+        with ExitStack() as stack:
+            stack.enter_context(double_precision(x64))
+            for name, value in kept.items():
+                stack.enter_context(getattr(jax, name)(value))
+            return context.copy().run(function, *arguments)  # a context serves one thread
 
     return there

@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -213,8 +214,9 @@ def chunks(
     chunk : int
         Largest number of chains in one call.
     start : callable
-        Called with each chunk as soon as it is under way; returns what waits for its result. Called
-        again with the same lanes, in smaller chunks, if memory was short.
+        Called with each chunk as soon as it is under way, in another thread, one chunk at a time;
+        returns what waits for its result, which is called in the thread of the caller. Called again
+        with the same lanes, in smaller chunks, if memory was short.
     devices : sequence of Device, optional
         Where chains run; defaults to all devices of this process.
 
@@ -279,8 +281,10 @@ def chunks(
 
     begin = 0
     waiting: deque[tuple[int, Future[Callable[[], Result]]]] = deque()
-    # a thread, because starting a chunk may wait for another one to end
-    with ThreadPoolExecutor(1) as launcher:
+    with ExitStack() as stack:
+        # a thread, because starting a chunk may wait until the device has ended another one
+        launcher = ThreadPoolExecutor(1)
+        stack.callback(launcher.shutdown, cancel_futures=True)  # of chunks that nobody waits for
         while begin < ends[-1] or waiting:
             try:
                 # the device computes one chunk while the results of the previous one are read
@@ -291,7 +295,9 @@ def chunks(
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error):
                     raise
-                wait(future for _, future in waiting)
+                for _, future in waiting:
+                    future.cancel()
+                wait(future for _, future in waiting)  # they read `rows`, `row` and `block`
                 before = rows * row
                 if rows > 1:
                     rows //= 2

@@ -15,7 +15,8 @@ from mcjax.solvers.once import in_turn, once, together
 
 UNROLLED = 8
 """Largest p for which the factorisation is written out."""
-TOGETHER = 6
+
+ENTRIES_AT_A_TIME = 6
 """Number of entries of a factor that one loop computes."""
 
 
@@ -78,9 +79,9 @@ def solve_columns(
     lower: list[list[Float[Array, "*lanes"]]],
     right: list[Float[Array, "*lanes"]],
 ) -> tuple[Float[Array, " p *lanes"], Float[Array, "*lanes"]]:
-    """Solve as :func:`solve_entries`, with columns of the factors in loops of their own.
+    """Solve as :func:`solve_entries`, with each column of the factor in loops of its own.
 
-    That function computes all columns before again in the loop of each pivot.
+    In :func:`solve_entries` the loop of each pivot computes all columns before again.
 
     Parameters
     ----------
@@ -88,12 +89,19 @@ def solve_columns(
         Integers known only at run time, none of them negative.
     lower, right : list
         As those of :func:`solve_entries`, of any length.
+
+    Returns
+    -------
+    x, unexplained : Array
+        As :func:`solve_entries` returns them.
     """
     p, floor = len(right), 16 * float(jnp.finfo(right[0].dtype).eps)
     rows = [*lower, right]
 
     def several(compute: Callable[[int], Any], places: range) -> list[Array]:
-        groups = [places[k : k + TOGETHER] for k in range(0, len(places), TOGETHER)]
+        groups = [
+            places[k : k + ENTRIES_AT_A_TIME] for k in range(0, len(places), ENTRIES_AT_A_TIME)
+        ]
         loops = [partial(lambda group: together([compute(i) for i in group]), g) for g in groups]
         return in_turn(count, loops)
 

@@ -18,8 +18,8 @@ from jax import Array, lax
 from jaxtyping import Bool, Integer
 
 AT_A_TIME = 7
-"""Number of loops of a stage. XLA's CPU runtime runs eight one after the other and hands more of
-them to its threads, which takes as long as loops over a block of small fits."""
+"""Largest number of loops in a stage. XLA's CPU runtime runs up to eight one after the other. It
+hands more to its threads, which takes as long as loops over a block of small fits."""
 
 Tree = TypeVar("Tree")
 Boundary = Callable[[Array, Callable[[], Any]], Any]
@@ -163,12 +163,21 @@ def in_turn(
 
 
 def together(arrays: Sequence[Array]) -> list[Array]:
-    """Compute several arrays of one shape in one loop, in which what they share is computed once.
+    """Compute several arrays of one shape in one loop, which computes what they share once.
 
-    Arrays must be computed from stored ones by additions and multiplications alone.
+    XLA's CPU compiler makes a loop for each array, except for the results of one variadic
+    reduction. The arrays are therefore summed over a new axis of length two, whose second place
+    holds zeros. The compiler unrolls it.
 
-    XLA's CPU compiler makes a loop of each array, but for those of a variadic reduction. Here that
-    is one over an axis of two places, of which only the first counts, and which it writes out.
+    Parameters
+    ----------
+    arrays : sequence of Array
+        Computed from stored arrays by additions and multiplications alone.
+
+    Returns
+    -------
+    list of Array
+        The arrays.
     """
     if len(arrays) == 1 or fuses():
         return list(arrays)
@@ -177,7 +186,20 @@ def together(arrays: Sequence[Array]) -> list[Array]:
 
 
 def sum_together(arrays: Sequence[Array], axis: int) -> list[Array]:
-    """Sum several arrays of one shape over an axis, on a CPU in one loop."""
+    """Sum several arrays of one shape over an axis, on a CPU in one loop.
+
+    Parameters
+    ----------
+    arrays : sequence of Array
+        The arrays.
+    axis : int
+        The axis.
+
+    Returns
+    -------
+    list of Array
+        The sums.
+    """
     if fuses():
         return [a.sum(axis) for a in arrays]
 

@@ -202,7 +202,7 @@ def consistent(run):
 
 
 @pytest.mark.parametrize("sampling", ["auto", "rows"])
-@pytest.mark.parametrize("p", [2, 9])
+@pytest.mark.parametrize("p", [2, 7, 9])
 def test_a_lost_model_takes_its_readers_along(p, sampling):
     """Weights leave model a with as good as p - 1 rows; b reads a, c reads b, and d, e do not."""
     feeds = [("d", "a", p - 1), ("real", "a", 30, 1e-20), ("a", "b", 30), ("b", "c", 30)]

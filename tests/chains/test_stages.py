@@ -62,3 +62,22 @@ def test_arrays_together_are_one_loop():
 
     assert loops(lambda count, x: together(arrays(x))) == 1
     assert loops(lambda count, x: arrays(x)) == 5
+
+
+def test_no_stage_has_many_parts():
+    parts, most = [0], []
+
+    def counted(count, compute):
+        parts[-1] += 1
+        parts.append(0)
+        found = compute()
+        most.append(parts.pop())
+        return found
+
+    def loop():
+        parts[-1] += 1
+        return [X[0]]
+
+    with stages(counted):
+        in_turn(jnp.int32(0), [loop] * (AT_A_TIME**2 + 3))
+    assert 1 < max(most) <= AT_A_TIME

@@ -231,7 +231,7 @@ def test_an_interrupted_run_goes_on(study_file, tmp_path, call_json, monkeypatch
     monkeypatch.setattr(engine, "run_blocks", real)
     _, resumed = call_json("verify", study_file, "--quiet", "--out", out)
     assert resumed == whole
-    assert 0 < len(calls) < 4
+    assert 0 < len(calls) < 5  # the next chunk may have been started
 
 
 def test_families(call, call_json):

@@ -63,17 +63,18 @@ def test_settings_are_those_of_the_caller_afterwards():
 
 def test_other_threads_compute_with_the_settings_of_the_caller():
     def settings():
-        return jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision
+        config = jax.config
+        return config.jax_enable_x64, config.jax_numpy_dtype_promotion, config.jax_disable_jit
 
     with ThreadPoolExecutor(1) as pool:
-        with jax.default_matmul_precision("highest"), double_precision(on=False):
+        with jax.numpy_dtype_promotion("standard"), jax.disable_jit(), double_precision(on=False):
             there = as_here(settings)
-            assert pool.submit(there).result() == (False, "highest")
-        assert pool.submit(as_here(settings)).result() == (True, None)
+            assert pool.submit(there).result() == (False, "standard", True)
+        assert pool.submit(as_here(settings)).result() == (True, "strict", False)
 
 
 def test_chains_run_in_the_precision_of_the_caller():
-    """Each chunk but the first is started while ``with`` is in force in another thread."""
+    """Chunks are started in another thread, where the ``with`` of this one is not in force."""
     study = Study((condition(NET, poisson(), [0.1, 0.1]),), generations=1, chains=256, chunk=128)
     [expected] = api.simulate(study)
     jax.config.update("jax_enable_x64", False)
