@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
+
+from mcjax.solvers.once import reduced_together
 
 AT_ONCE = 8
 """Largest p for which one pass over the rows computes both gradient and Hessian. Beyond that there
@@ -92,9 +93,4 @@ def sum_rows(rows: list[Array]) -> list[Array]:
     The accumulators stay in registers, which at p = 5 is 13 times as fast as a batched matrix
     product. Only a variadic reduction compiles to such a loop.
     """
-
-    def add(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
-        return [x + y for x, y in zip(a, b, strict=True)]
-
-    zeros = [jnp.zeros((), rows[0].dtype)] * len(rows)
-    return list(lax.reduce(rows, zeros, add, (rows[0].ndim - 1,)))
+    return reduced_together(rows, rows[0].ndim - 1)

@@ -200,8 +200,11 @@ def sum_together(arrays: Sequence[Array], axis: int) -> list[Array]:
     list of Array
         The sums.
     """
-    if fuses():
-        return [a.sum(axis) for a in arrays]
+    return [a.sum(axis) for a in arrays] if fuses() else reduced_together(arrays, axis)
+
+
+def reduced_together(arrays: Sequence[Array], axis: int) -> list[Array]:
+    """Sum several arrays of one shape over an axis by one variadic reduction, on any platform."""
 
     def add(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
         return [x + y for x, y in zip(a, b, strict=True)]

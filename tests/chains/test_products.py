@@ -71,7 +71,7 @@ def test_the_reference_finds_the_same(name, precision):
 
 @pytest.mark.system
 def test_every_fit_ends_as_on_the_reference_path():
-    """With few rows some labels are separated, and their readers have no data."""
+    """Some labels of few rows are separated, so that readers of those models have no data."""
     status = check(study_of(mcjax.logistic(), 3 * P)).status
     assert {Status.CONVERGED, Status.SEPARATED, Status.PARENT_FAILED} <= set(np.unique(status))
 

@@ -177,7 +177,7 @@ def test_one_row_more_has_other_laws(sample):
 
 
 def test_rank_is_the_number_of_rows(sample):
-    """And X'eps lies in the space of the rows: columns of L beyond the rows are zero."""
+    """Columns of L beyond the rows are zero, so that X'eps lies in the space of the rows."""
     for n, (lower, _) in sample.items():
         assert (lower[:, :, n:] == 0).all()
         assert (np.diagonal(lower, axis1=1, axis2=2)[:, :n] > 0).all()
@@ -185,7 +185,7 @@ def test_rank_is_the_number_of_rows(sample):
 
 
 def test_samples_are_independent(sample, z_limit):
-    """Of each other and of the noise: no two numbers correlate."""
+    """No two numbers correlate, of one sample or of two, those of the noise included."""
     entries = np.tril_indices(P)
     numbers = [np.concatenate([lower[:, *entries], z], 1) for lower, z in sample.values()]
     flat = np.concatenate(numbers, 1)

@@ -176,7 +176,7 @@ def test_init_is_arranged_as_theta():
 
 
 def failed_early(study):
-    """What fails of the checks that compile nothing."""
+    """Run the checks that compile nothing, and return what fails."""
     case = Case(study.conditions[0], study)
     wrong = {}
     for name, check in CHECKS.items():

@@ -1,4 +1,4 @@
-"""What holds of every run of a command, whatever its file holds."""
+"""Check properties that every run of a command has, whatever its file says."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ KEEPS = {
     "logistic": [{"flip": 0.1}, {"checker": [0.5]}, {"temperature": 0.8}],
     "categorical": [{"top_p": 0.9}, {"temperature": 0.8}],
 }
-"""What readers may keep of the rows of a family."""
+"""Selections that readers may make from the rows of each family."""
 FAMILIES = [
     {"name": "linear", "theta": [0.5]},
     {"name": "linear", "theta": [0.5, -0.5], "sigma": 2.0},

@@ -1,4 +1,4 @@
-"""What readers cannot keep of a feed: one sentence with file, field and remedy, exit status 2."""
+"""Selections that are refused in one sentence with file, field and remedy; exit status 2."""
 
 from dataclasses import dataclass
 
@@ -291,7 +291,7 @@ class Loose(mcjax.Selection):
 
 
 class Posing:
-    """What has a method of the name, and is no selection."""
+    """A class with a method of a selection, which is not one."""
 
     def problem(self, model, theta, real):
         return ""
